@@ -1,0 +1,4 @@
+//! The rules of the directory.
+
+pub mod ports;
+pub mod types;

@@ -1,0 +1,2 @@
+//! hammer
+fn main() {}

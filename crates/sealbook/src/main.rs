@@ -1,0 +1,2 @@
+//! sealbook
+fn main() {}
