@@ -1,4 +1,35 @@
 //! The rules of the directory.
+//!
+//! One idea: *somebody proved something about an identity, and others may check it.* A subject (a
+//! name, a uid, a phone number, an avatar key) has one sigchain; every change is one link, a
+//! statement with the evidence that made the server believe it; every link becomes one entry of one
+//! append-only log, and moves the subject's place in one map. A signed checkpoint covers both.
+//!
+//! - [`types`]: values, parsed once at the edge
+//! - [`ports`]: what the engine needs of the world
+//! - `tx`, `table`, `tables`: the unit of work and the catalog of what is stored
+//! - [`names`], [`chain`], [`log`]: the verbs doors call
+//! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
+//!
+//! The engine has no runtime, no socket and no clock of its own.
 
+pub mod chain;
+mod dialects;
+pub mod engine;
+pub mod error;
+pub mod jobs;
+pub mod limits;
+pub mod log;
+pub mod names;
+mod open;
+pub mod outbox;
 pub mod ports;
+pub mod rate;
+pub mod reconcile;
+mod table;
+mod tables;
+mod tx;
 pub mod types;
+
+pub use engine::{Engine, Settings};
+pub use open::OpenError;

@@ -1,3 +1,30 @@
 //! What the engine needs of the world: traits only. Adapters live in `store` and `outbound`.
 
+use std::sync::Arc;
+
+use crypto::secret::Secret;
+
+pub mod keys;
+pub mod rng;
 pub mod store;
+pub mod timer;
+
+/// Everything the engine is given at start-up.
+pub struct Ports {
+    /// State.
+    pub store: Arc<dyn store::Store>,
+    /// Time.
+    pub timer: Arc<dyn timer::Timer>,
+    /// Randomness.
+    pub rng: Arc<dyn rng::Rng>,
+    /// Signs checkpoints, nothing else.
+    pub log_signer: Arc<dyn keys::Signer>,
+    /// Signs memorabilia, nothing else.
+    pub record_signer: Arc<dyn keys::Signer>,
+    /// Opens sealed requests.
+    pub box_key: Arc<dyn keys::BoxKey>,
+    /// Keys the labels of private handles.
+    pub label_key: Secret<[u8; 32]>,
+    /// Keys hashes of passwords and of released names.
+    pub pepper: Secret<[u8; 32]>,
+}

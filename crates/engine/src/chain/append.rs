@@ -1,0 +1,117 @@
+//! The one way a link comes to be.
+
+use bytes::Bytes;
+
+use crate::error::Internal;
+use crate::log::queue_in;
+use crate::ports::store::StoreError;
+use crate::tables::{CHAIN_HEADS, ChainHeadRow, LINKS, LinkRow};
+use crate::tx::Tx;
+use crate::types::link::{Evidence, Link, LinkHash, Statement};
+use crate::types::{Label, Seqno, UnixMillis};
+
+use super::track;
+
+/// The newest link of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Its position.
+    pub seqno: Seqno,
+    /// Its commitment.
+    pub hash: LinkHash,
+}
+
+/// Why a link was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The protocol's own numbering does not continue.
+    #[error("the link does not continue its track")]
+    OutOfSequence {
+        /// The number the track expects.
+        expected: Seqno,
+    },
+    /// The chain has 2^32 - 1 links.
+    #[error("the chain is full")]
+    Full,
+    /// Our own failure.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl From<StoreError> for ChainError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl crate::tx::Refusal for ChainError {
+    fn is_internal(&self) -> bool {
+        matches!(self, Self::Internal(_))
+    }
+}
+
+/// What is drawn and read outside the unit of work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    /// Hides the link behind its commitment: 32 random bytes.
+    pub(crate) salt: [u8; 32],
+    /// When.
+    pub(crate) at: UnixMillis,
+}
+
+/// Appends a link: gives it seqno and prev, checks and moves its track, stores its opening, moves
+/// the head and queues the log entry. Reads the head (and a track), writes three rows (four).
+///
+/// # Errors
+/// See [`ChainError`].
+pub(crate) async fn append_in(
+    tx: &mut Tx<'_>,
+    label: Label,
+    statement: Statement,
+    evidence: Evidence,
+    stamp: Stamp,
+) -> Result<ChainHead, ChainError> {
+    let head = head_in(tx, label).await?;
+    let seqno = match head {
+        Some(head) => head.seqno.next().ok_or(ChainError::Full)?,
+        None => Seqno::FIRST,
+    };
+    if let Evidence::Signed { track: Some(step), .. } = &evidence {
+        track::advance_in(tx, label, step).await?;
+    }
+    let link = Link {
+        label,
+        seqno,
+        prev: head.map(|head| head.hash),
+        statement,
+        evidence,
+        created_at: stamp.at,
+    };
+    let bytes: Bytes = link.encode();
+    let hash = LinkHash(merkle::entry::commit(&stamp.salt, &bytes));
+    let row = ChainHeadRow { seqno: seqno.get(), hash: hash.0.0.to_vec() };
+    tx.put(&CHAIN_HEADS, &label, &row);
+    tx.put(
+        &LINKS,
+        &(label, seqno.get()),
+        &LinkRow { salt: stamp.salt.to_vec(), link: bytes },
+    );
+    queue_in(tx, label, seqno, hash, stamp.at);
+    Ok(ChainHead { seqno, hash })
+}
+
+/// The newest link of a chain; the commit depends on it.
+///
+/// # Errors
+/// Our own failures only.
+pub(crate) async fn head_in(
+    tx: &mut Tx<'_>,
+    label: Label,
+) -> Result<Option<ChainHead>, StoreError> {
+    let Some(row) = tx.get(&CHAIN_HEADS, &label).await? else { return Ok(None) };
+    let hash = merkle::Hash::from_slice(&row.hash);
+    match (Seqno::new(row.seqno), hash) {
+        (Some(seqno), Some(hash)) => Ok(Some(ChainHead { seqno, hash: LinkHash(hash) })),
+        _ => Err(StoreError::Corrupt("a chain head is malformed".into())),
+    }
+}

@@ -1,0 +1,34 @@
+//! Running jobs: one match over what there is to deliver.
+
+use crate::engine::Engine;
+use crate::error::Internal;
+use crate::outbox::{self, Job, Leased, Outcome};
+use crate::tx::in_tx;
+
+/// Takes the jobs that are due, runs each once and settles it. Returns how many were run.
+///
+/// # Errors
+/// When the outbox itself cannot be read or written; a job that fails is postponed.
+pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
+    let now = engine.ports().timer.now();
+    let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| async {
+        let due = outbox::due_in(tx, now).await?;
+        Ok::<_, Internal>(due.into_iter().filter_map(|row| outbox::take_in(tx, row, now)).collect())
+    }
+    .await)?;
+    for leased in &taken {
+        let outcome = run(engine, &leased.job).await.unwrap_or_else(|error| {
+            tracing::warn!(job.attempt = leased.attempt, error = %error, "a job failed");
+            Outcome::Failed
+        });
+        let now = engine.ports().timer.now();
+        in_tx!(engine, "settle_job", |tx| outbox::settle_in(tx, leased, outcome, now).await)?;
+    }
+    Ok(taken.len())
+}
+
+async fn run(engine: &Engine, job: &Job) -> Result<Outcome, Internal> {
+    match job {
+        Job::EraseLinks { label, through } => engine.chains().erase(*label, *through).await,
+    }
+}

@@ -1,0 +1,61 @@
+//! Every bound of the engine, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Longest name in Unicode code points, after normalisation (toxme spec, section 2.2).
+pub const NAME_CHARS_MAX: usize = 63;
+/// Longest bio in Unicode code points, after trimming (toxme spec, section 2.2).
+pub const BIO_CHARS_MAX: usize = 1372;
+/// Nesting of JSON read from strangers: far above any client's, far below the stack.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// Most a sealed request's timestamp may differ from our clock, either way (toxme spec, section 6).
+pub const TIMESTAMP_WINDOW: Duration = Duration::from_secs(300);
+/// How long a replay row outlives its timestamp: the window on both sides and a minute for a clock
+/// set back while the server runs.
+pub const REPLAY_KEPT: Duration = Duration::from_secs(660);
+
+/// Sealed pushes and form posts an address may make at once, and per hour (toxme spec, section 7).
+pub const PUSHES_PER_HOUR: u32 = 13;
+/// Addresses remembered by one flood limit; more share one allowance. 64 bytes each: 16 MiB.
+pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
+/// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
+pub const PASSWORD_GUESSES_MAX: u32 = 10;
+/// Window of [`PASSWORD_GUESSES_MAX`].
+pub const PASSWORD_GUESS_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Matches on one page of a search (toxme spec, section 2.6).
+pub const SEARCH_PAGE_ROWS: usize = 30;
+
+/// Links or map pages read in one round trip.
+pub const READ_KEYS_MAX: usize = 1024;
+
+/// Entries in one sequencer batch, the map head apart: a batch stays far below the store's
+/// 32,768 operations, and a reader never waits long for its root.
+pub const BATCH_ENTRIES_MAX: usize = 1000;
+/// Life of the sequencer's lease: a dead leader is replaced within 5 s.
+pub const LEASE_LIFE: Duration = Duration::from_secs(3);
+/// Shards of the intents, so that no key range is hot on a distributed store.
+pub const INTENT_SHARDS: u8 = 16;
+
+/// Conflicts after which a unit of work gives up as busy.
+pub const CONFLICTS_MAX: u32 = 16;
+/// Longest pause between two tries of a unit of work.
+pub const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// Life of a job's lease: the longest one attempt may take.
+pub const JOB_LEASE: Duration = Duration::from_secs(60);
+/// First pause after a failed attempt; doubles each time.
+pub const JOB_BACKOFF: Duration = Duration::from_secs(5);
+/// Attempts after which a job is parked for an operator.
+pub const JOB_ATTEMPTS_MAX: u32 = 10;
+/// Jobs taken in one round: few enough that all run within one lease.
+pub const JOBS_PER_ROUND: u32 = 16;
+/// Links erased in one batch.
+pub const ERASE_LINKS_PER_BATCH: u32 = 256;
+
+/// Rows removed in one batch of the sweep.
+pub const SWEEP_ROWS: u32 = 1000;
+
+/// Rows read in one step while the name index loads.
+pub const INDEX_LOAD_ROWS: u32 = 4096;

@@ -1,0 +1,132 @@
+//! The newest head of the log: as stored, and as published inside this process.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use merkle::Hash;
+use merkle::note::{Checkpoint, Note};
+use merkle::range::CompactRange;
+use tokio::sync::watch;
+
+use crate::ports::store::StoreError;
+use crate::tables::LogHeadRow;
+use crate::types::UnixMillis;
+
+/// A head: the log of one size, and the map that its last entry commits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Entries in the log; the last one is always a map head.
+    pub size: u64,
+    /// Root of the log.
+    pub root: Hash,
+    /// Root of the map.
+    pub map_root: Hash,
+    /// When it was signed; never less than that of the head before.
+    pub time: UnixMillis,
+    /// The signed checkpoint.
+    pub note: Bytes,
+    pub(crate) edge: CompactRange,
+}
+
+impl Head {
+    /// Reads a stored head and checks that its parts agree: edge, root and signed text.
+    pub(crate) fn read(row: &LogHeadRow) -> Result<Self, StoreError> {
+        Self::parse(row).ok_or_else(|| StoreError::Corrupt("the log head is malformed".into()))
+    }
+
+    fn parse(row: &LogHeadRow) -> Option<Self> {
+        let edge: Option<Vec<Hash>> = row.edge.chunks(32).map(Hash::from_slice).collect();
+        let edge = CompactRange::from_parts(row.size, edge?)?;
+        let checkpoint = Checkpoint::parse(&Note::parse(&row.note).ok()?.text).ok()?;
+        let root = edge.root();
+        (checkpoint.size == row.size && checkpoint.root == root).then_some(())?;
+        Some(Self {
+            size: row.size,
+            root,
+            map_root: Hash::from_slice(&row.map_root)?,
+            time: UnixMillis(row.time_ms),
+            note: row.note.clone(),
+            edge,
+        })
+    }
+
+    pub(crate) fn row(&self) -> LogHeadRow {
+        LogHeadRow {
+            size: self.size,
+            edge: self.edge.hashes().iter().flat_map(|hash| hash.0).collect(),
+            map_root: self.map_root.0.to_vec(),
+            time_ms: self.time.0,
+            note: self.note.clone(),
+        }
+    }
+}
+
+/// The newest head this process has seen, and whether it may still write.
+///
+/// A head only ever moves forward. One that is smaller, or differs for the same size, means that the
+/// store is an old backup or has lost writes: then this process takes no further writes.
+pub(crate) struct Published {
+    head: watch::Sender<Arc<Head>>,
+    halted: OnceLock<String>,
+}
+
+impl Published {
+    pub(crate) fn new(head: Head) -> Self {
+        Self { head: watch::Sender::new(Arc::new(head)), halted: OnceLock::new() }
+    }
+
+    /// The newest head.
+    pub(crate) fn head(&self) -> Arc<Head> {
+        self.head.borrow().clone()
+    }
+
+    /// Tells of every newer head.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Head>> {
+        self.head.subscribe()
+    }
+
+    /// Takes note of a head read from the store or just committed. Halts the process's writes when
+    /// it contradicts what was seen before.
+    pub(crate) fn observe(&self, head: Head) {
+        let mut contradiction = None;
+        self.head.send_if_modified(|seen| {
+            let same = head.size == seen.size && head.root == seen.root;
+            if head.size > seen.size && head.time >= seen.time {
+                *seen = Arc::new(head);
+                return true;
+            }
+            if !same {
+                contradiction = Some(contradicts(seen, &head));
+            }
+            false
+        });
+        if let Some(reason) = contradiction {
+            self.halt(reason);
+        }
+    }
+
+    /// Stops all writes of this process for good. The first reason stays.
+    pub(crate) fn halt(&self, reason: String) {
+        if self.halted.set(reason.clone()).is_ok() {
+            tracing::error!(reason, "writes stopped");
+        }
+    }
+
+    /// Why writes are stopped, if they are.
+    pub(crate) fn halted(&self) -> Option<&str> {
+        self.halted.get().map(String::as_str)
+    }
+}
+
+/// What to tell an operator about a head that contradicts one seen before.
+pub(crate) fn contradicts(seen: &Head, found: &Head) -> String {
+    format!(
+        "the store holds a log head of size {} and root {}, but one of size {} and root {} was \
+         published before: it is an old backup or has lost writes. Restore the newest copy; \
+         publishing from this one would fork the log",
+        found.size,
+        found.root.to_hex(),
+        seen.size,
+        seen.root.to_hex(),
+    )
+}

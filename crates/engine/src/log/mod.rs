@@ -1,0 +1,96 @@
+//! The log: every link as one entry, in order, under one signed root.
+//!
+//! A unit of work that appends a link writes an *intent* in the same batch (`queue_in`). The
+//! *sequencer* turns intents into entries, tiles, map pages and a signed checkpoint, in one batch of
+//! its own. Readers see nothing that the newest checkpoint does not cover.
+
+mod bundle;
+pub(crate) mod head;
+mod map;
+pub(crate) mod pending;
+mod read;
+pub mod sequencer;
+mod staged;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use merkle::entry::{EntryKind, LogEntry};
+
+use crate::engine::Engine;
+use crate::error::Internal;
+use crate::limits::INTENT_SHARDS;
+use crate::tables::{ENTRY_INDEX, INTENTS, IntentRow};
+use crate::tx::{Effect, Tx};
+use crate::types::link::LinkHash;
+use crate::types::{Label, Seqno, UnixMillis};
+
+pub use bundle::{NameBundle, Opening, Present};
+pub use head::Head;
+pub use read::LogError;
+
+/// The log service.
+pub struct Log<'e>(pub(crate) &'e Engine);
+
+/// Queues the entry of a link in the caller's unit of work. One write.
+pub(crate) fn queue_in(
+    tx: &mut Tx<'_>,
+    label: Label,
+    seqno: Seqno,
+    hash: LinkHash,
+    at: UnixMillis,
+) {
+    let entry = LogEntry {
+        kind: EntryKind::Link,
+        label: label.0,
+        seqno: seqno.get(),
+        commitment: hash.0,
+        time_ms: at.0,
+    };
+    let row = IntentRow { entry: Bytes::copy_from_slice(&entry.encode()) };
+    tx.put(&INTENTS, &intent_key(&entry), &row);
+    tx.effect(Effect::EntryQueued(entry));
+}
+
+/// The key of an entry's intent: no clock in it, so that nothing is skipped, and spread over shards
+/// by label, so that nothing is hot.
+pub(crate) fn intent_key(entry: &LogEntry) -> (u8, (Label, u32)) {
+    let [first, ..] = entry.label.0;
+    (first % INTENT_SHARDS, (Label(entry.label), entry.seqno))
+}
+
+impl Log<'_> {
+    /// Waits until a published checkpoint covers a link; `None` when the time is over.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn wait_covered(
+        &self,
+        label: Label,
+        seqno: Seqno,
+        deadline: Duration,
+    ) -> Result<Option<u64>, Internal> {
+        let ports = self.0.ports();
+        let end = ports.timer.monotonic().saturating_add(deadline);
+        let mut heads = self.0.published().watch();
+        loop {
+            // Marks the current head as seen before the read, so that no later one is missed.
+            heads.borrow_and_update();
+            if let Some(row) = self.row(&ENTRY_INDEX, &(label, seqno.get())).await? {
+                return Ok(Some(row.index));
+            }
+            let left = end.saturating_sub(ports.timer.monotonic());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            tokio::select! {
+                changed = heads.changed() => {
+                    if changed.is_err() {
+                        return Ok(None);
+                    }
+                }
+                () = ports.timer.sleep(left) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Reads of the log: checkpoint, tiles, entries, proofs. All below the newest published head.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use merkle::proof::{ConsistencyPlan, InclusionPlan, ProofError};
+use merkle::tile::{NodeId, TileId, decode_bundle, encode_bundle, node_in_tile, tile_of};
+use merkle::{HASH_LEN, Hash};
+
+use crate::error::Internal;
+use crate::ports::store::{Freshness, Key, StoreError};
+use crate::table::{Row, Table, TableKey};
+use crate::tables::{BUNDLES, CHECKPOINTS, TILES};
+
+use super::Log;
+use super::head::Head;
+
+/// Rows of the log below a published head never change, so any cached copy will do.
+const SETTLED: Freshness = Freshness::Within(Duration::from_secs(1));
+
+/// Why a part of the log was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The newest checkpoint does not cover it, or it is no part of any log.
+    #[error("the log has no such part")]
+    Absent,
+    /// Index and size do not make a proof.
+    #[error("no proof for this: {0}")]
+    NoProof(ProofError),
+    /// Our own failure.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl From<StoreError> for LogError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl Log<'_> {
+    /// The newest published head.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        self.0.published().head()
+    }
+
+    /// The log's origin line.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.0.origin()
+    }
+
+    /// The key checkpoints verify with, as `name+id+key`.
+    #[must_use]
+    pub fn verifier_key(&self) -> String {
+        self.0.log_key().to_string()
+    }
+
+    /// The signed checkpoint of one size, when there was one. One read.
+    ///
+    /// # Errors
+    /// `Absent` or our own failure.
+    pub async fn checkpoint(&self, size: u64) -> Result<Bytes, LogError> {
+        if size > self.head().size {
+            return Err(LogError::Absent);
+        }
+        self.row(&CHECKPOINTS, &size).await?.ok_or(LogError::Absent)
+    }
+
+    /// The first `width` (1 to 256) hashes of a tile. One read.
+    ///
+    /// # Errors
+    /// `Absent` when the newest head does not cover it, or our own failure.
+    pub async fn tile(&self, id: TileId, width: u16) -> Result<Bytes, LogError> {
+        if width == 0 || width > id.width(self.head().size) {
+            return Err(LogError::Absent);
+        }
+        let tile = self.row(&TILES, &(id.level, id.index)).await?.ok_or(LogError::Absent)?;
+        let length = usize::from(width) * HASH_LEN;
+        tile.get(..length).map(|hashes| tile.slice_ref(hashes)).ok_or(LogError::Absent)
+    }
+
+    /// The first `width` (1 to 256) entries of a bundle, length-prefixed. One read.
+    ///
+    /// # Errors
+    /// As [`Log::tile`].
+    pub async fn entries(&self, index: u64, width: u16) -> Result<Bytes, LogError> {
+        if width == 0 || width > (TileId { level: 0, index }).width(self.head().size) {
+            return Err(LogError::Absent);
+        }
+        let bundle = self.row(&BUNDLES, &index).await?.ok_or(LogError::Absent)?;
+        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
+        let count = usize::from(width);
+        match entries.len().cmp(&count) {
+            std::cmp::Ordering::Less => Err(LogError::Absent),
+            std::cmp::Ordering::Equal => Ok(bundle),
+            std::cmp::Ordering::Greater => {
+                let first = entries.into_iter().take(count);
+                Ok(encode_bundle(first).map_err(|error| damaged(&error))?.into())
+            }
+        }
+    }
+
+    /// The audit path of an entry in the log of `size`, leaf to root. One read of a few tiles.
+    ///
+    /// # Errors
+    /// `NoProof` for an index not below `size`, `Absent` for a size beyond the newest head.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LogError> {
+        self.covers(size)?;
+        let plan = InclusionPlan::new(index, size).map_err(LogError::NoProof)?;
+        let hashes = self.nodes(plan.nodes()).await?;
+        plan.finish(&hashes).map_err(LogError::NoProof)
+    }
+
+    /// The proof that the log of `first` entries is a prefix of the log of `second`.
+    ///
+    /// # Errors
+    /// As [`Log::inclusion`].
+    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, LogError> {
+        self.covers(second)?;
+        let plan = ConsistencyPlan::new(first, second).map_err(LogError::NoProof)?;
+        let hashes = self.nodes(plan.nodes()).await?;
+        plan.finish(&hashes).map_err(LogError::NoProof)
+    }
+
+    fn covers(&self, size: u64) -> Result<(), LogError> {
+        if size > self.head().size { Err(LogError::Absent) } else { Ok(()) }
+    }
+
+    /// Hashes of complete subtrees, from the tiles they stand in; each tile is read once.
+    async fn nodes(&self, nodes: &[NodeId]) -> Result<Vec<Hash>, LogError> {
+        let mut ids: Vec<TileId> = nodes.iter().map(|node| tile_of(*node).0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let keys: Vec<Key> = ids.iter().map(|id| TILES.key(&(id.level, id.index))).collect();
+        let tiles = self.0.ports().store.get_many(&keys, SETTLED).await?;
+        nodes
+            .iter()
+            .map(|node| {
+                let at = ids.binary_search(&tile_of(*node).0).ok();
+                let tile = at.and_then(|at| tiles.get(at)).and_then(Option::as_ref);
+                tile.and_then(|(_, bytes)| node_in_tile(bytes, *node)).ok_or_else(|| {
+                    let what = format!("hash {} of level {} is missing", node.index, node.level);
+                    LogError::from(StoreError::Corrupt(what))
+                })
+            })
+            .collect()
+    }
+
+    pub(super) async fn row<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, Internal> {
+        let rows = self.0.ports().store.get_many(&[table.key(key)], SETTLED).await?;
+        let row = rows.into_iter().next().flatten();
+        Ok(row.map(|(_, value)| table.read(&value)).transpose()?)
+    }
+}
+
+fn damaged(error: &merkle::tile::BundleError) -> StoreError {
+    StoreError::Corrupt(format!("an entry bundle: {error}"))
+}

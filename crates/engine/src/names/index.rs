@@ -1,0 +1,261 @@
+//! The names anybody may search, in memory: substring search over a sorted list.
+//!
+//! Names stand in newline-separated pieces of up to 64 KiB, sorted over all pieces, so that an
+//! insertion moves at most 64 KiB, a search is a run of memmem over contiguous text (a name holds no
+//! newline), and a page of results in order is found without sorting.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+
+use memchr::memmem;
+
+use crate::types::Name;
+
+/// A piece is split when it grows past this many bytes.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// Sorted names, each followed by a newline.
+type Piece = Vec<u8>;
+
+/// The index. Shared by readers; writers hold it for one insertion.
+#[derive(Default)]
+pub(crate) struct NameIndex {
+    names: RwLock<Names>,
+    total: AtomicU64,
+    loaded: AtomicBool,
+}
+
+#[derive(Default)]
+struct Names {
+    pieces: Vec<Piece>,
+    /// Names that commits changed while the scan at start-up ran: what the scan read of them may be
+    /// older, and is passed over.
+    touched: HashSet<Name>,
+}
+
+impl NameIndex {
+    /// Names in the directory, whether anybody may search them or not. Off by the names that were
+    /// changed while the index was loading.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Adjusts [`NameIndex::total`].
+    pub(crate) fn count(&self, change: i64) {
+        self.total.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// Whether the scan at start-up is complete.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    /// Says that the scan at start-up is complete.
+    pub(crate) fn set_loaded(&self) {
+        self.write().touched = HashSet::new();
+        self.loaded.store(true, Ordering::Release);
+    }
+
+    /// Adds what the scan at start-up read, less what commits have changed since.
+    pub(crate) fn load(&self, rows: impl Iterator<Item = (Name, bool)>) {
+        let mut names = self.write();
+        for (name, searchable) in rows {
+            if !names.touched.contains(&name) {
+                self.count(1);
+                if searchable {
+                    names.insert(&name);
+                }
+            }
+        }
+    }
+
+    /// Makes a name searchable; nothing happens when it is already.
+    pub(crate) fn show(&self, name: &Name) {
+        let mut names = self.write();
+        self.touch(&mut names, name);
+        names.insert(name);
+    }
+
+    /// Makes a name unsearchable; nothing happens when it was already.
+    pub(crate) fn hide(&self, name: &Name) {
+        let mut names = self.write();
+        self.touch(&mut names, name);
+        names.remove(name);
+    }
+
+    fn touch(&self, names: &mut Names, name: &Name) {
+        if !self.is_loaded() {
+            names.touched.insert(name.clone());
+        }
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Names> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names that contain `fragment`, in order, from the `skip`-th match on, at most `limit`.
+    /// Stops reading at the last one returned.
+    pub(crate) fn search(&self, fragment: &str, skip: u64, limit: usize) -> Vec<Name> {
+        let finder = memmem::Finder::new(fragment.as_bytes());
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut found, mut skip) = (Vec::new(), skip);
+        for piece in &names.pieces {
+            let mut from = 0;
+            while let Some(hit) = piece.get(from..).and_then(|rest| finder.find(rest)) {
+                let start = line_start(piece, from + hit);
+                from = next_line(piece, from + hit);
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                if found.len() == limit {
+                    return found;
+                }
+                found.extend(piece.get(start..from.saturating_sub(1)).and_then(read_name));
+            }
+        }
+        found
+    }
+}
+
+impl Names {
+    fn insert(&mut self, name: &Name) {
+        let line = line(name);
+        let pieces = &mut self.pieces;
+        let at = piece_of(pieces, &line);
+        let Some(piece) = pieces.get_mut(at) else {
+            pieces.push(line);
+            return;
+        };
+        let Err(offset) = find(piece, &line) else { return };
+        piece.splice(offset..offset, line);
+        if piece.len() > PIECE_BYTES_MAX {
+            let upper = piece.split_off(next_line(piece, piece.len() / 2));
+            if !upper.is_empty() {
+                pieces.insert(at + 1, upper);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &Name) {
+        let line = line(name);
+        let at = piece_of(&self.pieces, &line);
+        let Some(piece) = self.pieces.get_mut(at) else { return };
+        if let Ok(offset) = find(piece, &line) {
+            piece.drain(offset..offset + line.len());
+            if piece.is_empty() {
+                self.pieces.remove(at);
+            }
+        }
+    }
+}
+
+fn read_name(bytes: &[u8]) -> Option<Name> {
+    Name::parse(std::str::from_utf8(bytes).ok()?).ok()
+}
+
+fn line(name: &Name) -> Vec<u8> {
+    let mut line = name.as_str().as_bytes().to_vec();
+    line.push(b'\n');
+    line
+}
+
+/// The piece a line belongs to: the last whose first line is not greater.
+fn piece_of(pieces: &[Piece], line: &[u8]) -> usize {
+    pieces.partition_point(|piece| first_line(piece) <= line).saturating_sub(1)
+}
+
+fn first_line(piece: &[u8]) -> &[u8] {
+    piece.get(..next_line(piece, 0)).unwrap_or(piece)
+}
+
+/// Where a line stands in a piece, or where it would.
+fn find(piece: &[u8], line: &[u8]) -> Result<usize, usize> {
+    let (mut low, mut high) = (0, piece.len());
+    while low < high {
+        let middle = line_start(piece, low + (high - low) / 2);
+        let end = next_line(piece, middle);
+        match piece.get(middle..end).unwrap_or_default().cmp(line) {
+            std::cmp::Ordering::Less => low = end,
+            std::cmp::Ordering::Equal => return Ok(middle),
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    Err(low)
+}
+
+/// Start of the line that covers offset `at`.
+fn line_start(piece: &[u8], at: usize) -> usize {
+    piece.get(..at).and_then(|head| memchr::memrchr(b'\n', head)).map_or(0, |newline| newline + 1)
+}
+
+/// Start of the line behind the one that covers offset `at`.
+fn next_line(piece: &[u8], at: usize) -> usize {
+    let rest = piece.get(at..).unwrap_or_default();
+    memchr::memchr(b'\n', rest).map_or(piece.len(), |newline| at + newline + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
+        index.search(fragment, skip, limit).iter().map(Name::to_string).collect()
+    }
+
+    #[test]
+    fn matches_come_in_order_and_in_pages() {
+        let index = NameIndex::default();
+        for text in ["carol", "alice", "bob", "malice", "alice", "100%", "%"] {
+            index.show(&name(text));
+        }
+        assert_eq!(texts(&index, "lic", 0, 30), ["alice", "malice"]);
+        assert_eq!(texts(&index, "lic", 1, 30), ["malice"]);
+        assert_eq!(texts(&index, "l", 1, 1), ["carol"]);
+        assert_eq!(texts(&index, "%", 0, 30), ["%", "100%"]);
+        assert_eq!(texts(&index, "x", 0, 30), [""; 0]);
+        index.hide(&name("alice"));
+        index.hide(&name("nobody"));
+        assert_eq!(texts(&index, "lic", 0, 30), ["malice"]);
+    }
+
+    #[test]
+    fn a_fragment_does_not_match_across_names() {
+        let index = NameIndex::default();
+        index.show(&name("ab"));
+        index.show(&name("cd"));
+        assert_eq!(texts(&index, "bc", 0, 30), [""; 0]);
+        assert_eq!(texts(&index, "b\nc", 0, 30), [""; 0]);
+    }
+
+    #[test]
+    fn many_names_behave_like_a_sorted_set() {
+        let (index, mut model) = (NameIndex::default(), BTreeSet::new());
+        let mut state = 7_u64;
+        for _ in 0..40_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let text = format!("n{:x}", (state >> 33) % 20_000);
+            if state >> 63 == 0 {
+                index.show(&name(&text));
+                model.insert(text);
+            } else {
+                index.hide(&name(&text));
+                model.remove(&text);
+            }
+        }
+        assert!(index.names.read().unwrap().pieces.iter().all(|piece| piece.len() <= PIECE_BYTES_MAX));
+        for fragment in ["n1", "ff", "0", "n4e1f"] {
+            let expect: Vec<_> =
+                model.iter().filter(|text| text.contains(fragment)).skip(3).take(30).collect();
+            assert_eq!(texts(&index, fragment, 3, 30).iter().collect::<Vec<_>>(), expect);
+        }
+        assert_eq!(texts(&index, "n", 0, usize::MAX), model.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,173 @@
+//! Names: register, update, release, look up, search.
+
+pub(crate) mod index;
+mod password;
+mod push;
+mod read;
+mod release;
+mod reserved;
+mod row;
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use crypto::secret::Secret;
+
+use crate::chain::append::{ChainError, ChainHead};
+use crate::dialects::toxme::Fault;
+use crate::engine::Engine;
+use crate::error::{Internal, Limited};
+use crate::ports::keys::SignError;
+use crate::ports::store::StoreError;
+use crate::rate::GuardError;
+use crate::types::{Bio, Name};
+
+pub use read::Status;
+
+/// The names service.
+pub struct Names<'e>(pub(crate) &'e Engine);
+
+/// A request sealed by a key to the server's.
+#[derive(Clone)]
+pub struct Sealed {
+    /// The X25519 key that sealed it.
+    pub sender: [u8; 32],
+    /// The box's nonce.
+    pub nonce: [u8; 24],
+    /// Tag and ciphertext.
+    pub ciphertext: Bytes,
+}
+
+/// An accepted push.
+#[derive(Debug)]
+pub struct Pushed {
+    /// The link that records it.
+    pub head: ChainHead,
+    /// The new record's edit password; `None` for an update, which keeps the one it has.
+    pub password: Option<Secret<String>>,
+}
+
+/// One match of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The name.
+    pub name: Name,
+    /// Its bio.
+    pub bio: Bio,
+}
+
+/// Memorabilia with the server's signature in front: 64 + 64 bytes.
+pub type Countersigned = [u8; 128];
+
+/// Why a request about a name was refused. A variant for each thing a door answers differently.
+#[derive(Debug, thiserror::Error)]
+pub enum NameError {
+    /// The request cannot be read, or was sealed by the wrong key, too old, or seen before.
+    #[error("malformed request: {0}")]
+    Malformed(&'static str),
+    /// The address has no attempt left.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// Somebody else holds the name, or released it lately.
+    #[error("the name is taken")]
+    Taken,
+    /// The Tox key is bound to another name.
+    #[error("the key is bound to another name")]
+    KeyBoundElsewhere,
+    /// The name has a character no name may have.
+    #[error("the name has a character that is not allowed")]
+    Character,
+    /// A search page that is no number from 0 on.
+    #[error("not a page")]
+    Page,
+    /// Empty, too long or reserved.
+    #[error("not a name anybody may have")]
+    Invalid,
+    /// What should be a Tox key is none.
+    #[error("not a public key")]
+    InvalidId,
+    /// Not the name's edit password, or no such name.
+    #[error("wrong password")]
+    WrongPassword,
+    /// No such name.
+    #[error("unknown name")]
+    Unknown,
+    /// No name is bound to the key, or none that may be told.
+    #[error("no name for this key")]
+    UnknownKey,
+    /// The name is at another domain, which this server does not ask.
+    #[error("names at other domains are not looked up")]
+    Elsewhere,
+    /// The name index is still loading.
+    #[error("search is not ready yet")]
+    Loading,
+    /// Our own failure.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+impl crate::tx::Refusal for NameError {
+    fn is_internal(&self) -> bool {
+        matches!(self, Self::Internal(_))
+    }
+}
+
+impl From<StoreError> for NameError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<GuardError> for NameError {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Limited(limited) => Self::Limited(limited),
+            GuardError::Internal(internal) => Self::Internal(internal),
+        }
+    }
+}
+
+impl From<SignError> for NameError {
+    fn from(error: SignError) -> Self {
+        Self::Internal(Internal::new("signing memorabilia", error))
+    }
+}
+
+impl From<ChainError> for NameError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Internal(internal) => Self::Internal(internal),
+            ChainError::OutOfSequence { .. } | ChainError::Full => {
+                Self::Internal(Internal::new("appending a link to a name's chain", error))
+            }
+        }
+    }
+}
+
+impl From<Fault> for NameError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(what) => Self::Malformed(what),
+            Fault::Character => Self::Character,
+            Fault::Name => Self::Invalid,
+        }
+    }
+}
+
+impl Names<'_> {
+    /// Opens a sealed request.
+    fn open(&self, sealed: &Sealed) -> Result<Vec<u8>, NameError> {
+        self.0
+            .ports()
+            .box_key
+            .open(&sealed.sender, &sealed.nonce, &sealed.ciphertext)
+            .map_err(|_| NameError::Malformed("the box does not open"))
+    }
+}
+
+/// Where a request came from, as far as the rules ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The client's address.
+    pub address: IpAddr,
+}

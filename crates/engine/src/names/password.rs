@@ -1,0 +1,38 @@
+//! The edit password of a record.
+
+use crypto::password;
+
+use crate::rate::{Guard, guard_in};
+use crate::tables::{NAMES, TOX_RECORDS};
+use crate::tx::in_tx;
+use crate::types::{Handle, Name};
+
+use super::{NameError, Names};
+
+impl Names<'_> {
+    /// Checks a name's edit password. Every guess is counted in the store before it is looked at,
+    /// 10 an hour for a name, whether the name exists or not. One fsync a guess.
+    ///
+    /// # Errors
+    /// `Limited`, `WrongPassword` (also for an unknown name) or `Internal`.
+    pub async fn check_password(&self, name: &Name, password: &str) -> Result<(), NameError> {
+        let ports = self.0.ports();
+        let now = ports.timer.now();
+        let label = Handle::Name(name.clone()).label(&ports.label_key);
+        let guard = Guard::EditPassword;
+        if self.0.settings().limits_enabled {
+            in_tx!(self.0, "guard_password", |tx| guard_in(tx, guard, label.0.0, now).await)?;
+        }
+        let held = self.read(&NAMES, name).await?.ok_or(NameError::WrongPassword)?;
+        let row = self.read(&TOX_RECORDS, &held.identity()?).await?;
+        let row = row.ok_or(NameError::WrongPassword)?;
+        let salt: Option<[u8; 16]> = row.password_salt.as_slice().try_into().ok();
+        let hash: Option<[u8; 32]> = row.password_hash.as_slice().try_into().ok();
+        let (Some(salt), Some(hash)) = (salt, hash) else { return Err(NameError::WrongPassword) };
+        if password::verify(&ports.pepper, &salt, password, &hash) {
+            Ok(())
+        } else {
+            Err(NameError::WrongPassword)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Look up, reverse look-up, search, status.
+
+use std::time::Duration;
+
+use crate::limits::{NAME_CHARS_MAX, SEARCH_PAGE_ROWS};
+use crate::ports::rng::draw;
+use crate::ports::store::{Freshness, Key};
+use crate::table::{Row, Table, TableKey};
+use crate::tables::{NAMES, TOX_KEYS, TOX_RECORDS};
+use crate::types::{Name, ToxKey, ToxRecord, Visibility, fold};
+
+use super::row::malformed;
+use super::{Countersigned, Found, NameError, Names};
+
+/// How stale an answer may be; a process always sees its own writes.
+const STALENESS: Freshness = Freshness::Within(Duration::from_secs(1));
+
+/// What anybody may know of the server's use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whole seconds since the process started.
+    pub uptime_s: u64,
+    /// Look-ups answered, blurred: up to 100 more or less, then rounded up to hundreds.
+    pub lookups: u64,
+    /// Names in the directory, blurred likewise.
+    pub names: u64,
+}
+
+impl Names<'_> {
+    /// Looks up `name` or `name@domain`; private records are found too.
+    ///
+    /// The home domain, and `host` (what the client called this server, with and without its port),
+    /// count as home. Two reads, from the record cache when they are there.
+    ///
+    /// # Errors
+    /// `Malformed` for half an address, `Elsewhere`, `Unknown` or `Internal`.
+    pub async fn lookup(&self, address: &str, host: Option<&str>) -> Result<ToxRecord, NameError> {
+        if address.is_empty() || address.starts_with('@') || address.ends_with('@') {
+            return Err(NameError::Malformed("name is empty or half an address"));
+        }
+        let name = match address.rsplit_once('@') {
+            Some((name, domain)) if self.is_home(domain, host) => name,
+            Some(_) => return Err(NameError::Elsewhere),
+            None => address,
+        };
+        let name = Name::parse(name).map_err(|_| NameError::Unknown)?;
+        self.0.count_lookup();
+        self.record(&name).await?.ok_or(NameError::Unknown)
+    }
+
+    fn is_home(&self, domain: &str, host: Option<&str>) -> bool {
+        let home = &self.0.settings().domain;
+        domain.eq_ignore_ascii_case(home)
+            || host.is_some_and(|host| {
+                let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
+                domain.eq_ignore_ascii_case(host) || domain.eq_ignore_ascii_case(bare)
+            })
+    }
+
+    async fn record(&self, name: &Name) -> Result<Option<ToxRecord>, NameError> {
+        let Some(held) = self.read(&NAMES, name).await? else { return Ok(None) };
+        // A release between the two reads leaves no record: then the name is unknown.
+        let row = self.read(&TOX_RECORDS, &held.identity()?).await?;
+        Ok(row.map(|row| row.record()).transpose()?)
+    }
+
+    /// The name bound to a Tox key, given as 64 hex digits. Private names are not told.
+    ///
+    /// # Errors
+    /// `Malformed` for an empty text, `InvalidId`, `UnknownKey` or `Internal`.
+    pub async fn reverse(&self, key: &str) -> Result<Name, NameError> {
+        if key.is_empty() {
+            return Err(NameError::Malformed("id is empty"));
+        }
+        let key = ToxKey::parse(key).ok_or(NameError::InvalidId)?;
+        let bound = self.read(&TOX_KEYS, &key).await?.ok_or(NameError::UnknownKey)?;
+        match Visibility::from_privacy(bound.visibility.into()) {
+            Visibility::Private => Err(NameError::UnknownKey),
+            Visibility::Searchable | Visibility::Listed => {
+                Ok(Name::parse(&bound.name).map_err(|_| malformed("Tox key"))?)
+            }
+        }
+    }
+
+    /// One page of the searchable names that contain `fragment`, in order, 30 a page. Two reads a
+    /// page; the search itself is in memory.
+    ///
+    /// # Errors
+    /// `Page` when `page` is `None` (no number from 0 on), `Invalid` when the fragment is absent,
+    /// empty or longer than a name, `Loading`, or `Internal`.
+    pub async fn search(
+        &self,
+        fragment: Option<&str>,
+        page: Option<u64>,
+    ) -> Result<Vec<Found>, NameError> {
+        let page = page.ok_or(NameError::Page)?;
+        let fragment = fold(fragment.ok_or(NameError::Invalid)?);
+        if fragment.is_empty() || fragment.chars().count() > NAME_CHARS_MAX {
+            return Err(NameError::Invalid);
+        }
+        let index = self.0.name_index();
+        if !index.is_loaded() {
+            return Err(NameError::Loading);
+        }
+        let rows = SEARCH_PAGE_ROWS;
+        let names = index.search(&fragment, page.saturating_mul(rows as u64), rows);
+        self.found(&names).await
+    }
+
+    /// Reads what a page of results shows; names that have gone or become private since are left out.
+    async fn found(&self, names: &[Name]) -> Result<Vec<Found>, NameError> {
+        let keys: Vec<Key> = names.iter().map(|name| NAMES.key(name)).collect();
+        let mut records = Vec::with_capacity(keys.len());
+        for held in self.read_many(&NAMES, &keys).await?.into_iter().flatten() {
+            records.push(TOX_RECORDS.key(&held.identity()?));
+        }
+        let mut found = Vec::with_capacity(records.len());
+        for row in self.read_many(&TOX_RECORDS, &records).await?.into_iter().flatten() {
+            let record = row.record()?;
+            if record.visibility > Visibility::Private {
+                found.push(Found { name: record.name, bio: record.bio });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Uptime, look-ups and names, the latter two blurred anew at each call.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            uptime_s: self.0.uptime().as_secs(),
+            lookups: self.blur(self.0.lookups()),
+            names: self.blur(self.0.name_index().total()),
+        }
+    }
+
+    fn blur(&self, count: u64) -> u64 {
+        let [byte, other] = draw(self.0.ports().rng.as_ref());
+        let noise = u64::from(u16::from_be_bytes([byte, other])) % 201;
+        count.saturating_add(noise).saturating_sub(100).div_ceil(100).saturating_mul(100)
+    }
+
+    /// Signs 64 bytes a stranger chose, with a key that signs nothing else: signature, then bytes.
+    ///
+    /// # Errors
+    /// `Internal` when the key cannot be reached.
+    pub fn countersign(&self, memorabilia: &[u8; 64]) -> Result<Countersigned, NameError> {
+        let signature = self.0.ports().record_signer.sign(memorabilia)?;
+        let mut signed = [0; 128];
+        let (front, back) = signed.split_at_mut(64);
+        front.copy_from_slice(&signature);
+        back.copy_from_slice(memorabilia);
+        Ok(signed)
+    }
+
+    /// The X25519 key requests are sealed to.
+    #[must_use]
+    pub fn box_key(&self) -> [u8; 32] {
+        self.0.ports().box_key.public_key()
+    }
+
+    /// The Ed25519 key memorabilia are signed with.
+    #[must_use]
+    pub fn sign_key(&self) -> [u8; 32] {
+        self.0.ports().record_signer.public_key()
+    }
+
+    pub(super) async fn read<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, NameError> {
+        let mut rows = self.read_many(table, &[table.key(key)]).await?;
+        Ok(rows.pop().flatten())
+    }
+
+    async fn read_many<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        keys: &[Key],
+    ) -> Result<Vec<Option<V>>, NameError> {
+        let rows = self.0.ports().store.get_many(keys, STALENESS).await?;
+        let read = |row: Option<(_, bytes::Bytes)>| row.map(|(_, value)| table.read(&value));
+        Ok(rows.into_iter().map(|row| read(row).transpose()).collect::<Result<_, _>>()?)
+    }
+}

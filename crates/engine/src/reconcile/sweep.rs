@@ -1,0 +1,84 @@
+//! Removes rows that have had their time: replay marks, guard windows, tombstones.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::Internal;
+use crate::limits::{REPLAY_KEPT, SWEEP_ROWS};
+use crate::ports::store::{Key, KeyRange};
+use crate::rate::guard_ended;
+use crate::table::{Row, Table, TableKey};
+use crate::tables::{GUARDS, SEEN, TOMBSTONES};
+use crate::tx::in_tx;
+use crate::types::UnixMillis;
+
+use super::Progress;
+
+/// One step over each table, at most [`SWEEP_ROWS`] rows each.
+pub(super) async fn tick(engine: &Engine) -> Result<Progress, Internal> {
+    engine.flood().sweep();
+    let now = engine.ports().timer.now();
+    let replay_end = now.seconds().saturating_sub(REPLAY_KEPT.as_secs());
+    let mut end = vec![SEEN.tag()];
+    replay_end.write(&mut end);
+    let old = KeyRange { end: Some(Key::from(end)), ..SEEN.range(&[]) };
+    let seen = remove(engine, &SEEN, old, |_, _| true).await?;
+    let guards = |(policy, _): &(u8, [u8; 32]), row: &_| guard_ended(*policy, row, now);
+    let guards = remove(engine, &GUARDS, GUARDS.range(&[]), guards).await?;
+    let tombstones = match engine.settings().release_after {
+        None => false,
+        Some(wait) => sweep_tombstones(engine, wait, now).await?,
+    };
+    Ok(if seen || guards || tombstones { Progress::MoreNow } else { Progress::Idle })
+}
+
+async fn sweep_tombstones(
+    engine: &Engine,
+    wait: Duration,
+    now: UnixMillis,
+) -> Result<bool, Internal> {
+    let range = TOMBSTONES.range(&[]);
+    remove(engine, &TOMBSTONES, range, |_, row| {
+        now >= UnixMillis(row.released_at_ms).plus(wait)
+    })
+    .await
+}
+
+/// Removes the rows of a range that have had their time; whether to come back for more.
+///
+/// A row that changed since it was read stays: its version is checked.
+async fn remove<K: TableKey, V: Row>(
+    engine: &Engine,
+    table: &Table<K, V>,
+    mut range: KeyRange,
+    is_over: impl Fn(&K, &V) -> bool,
+) -> Result<bool, Internal> {
+    loop {
+        let store = &engine.ports().store;
+        let rows = crate::tx::scan_table(store, table, range.clone(), SWEEP_ROWS).await?;
+        let is_last = (rows.len() as u64) < u64::from(SWEEP_ROWS);
+        let next = rows.last().map(|(key, ..)| behind(&table.key(key)));
+        let over: Vec<_> = rows.iter().filter(|(key, _, row)| is_over(key, row)).collect();
+        if !over.is_empty() {
+            in_tx!(engine, "sweep", |tx| {
+                for (key, version, _) in &over {
+                    tx.expect(table, key, *version);
+                    tx.delete(table, key);
+                }
+                Ok::<_, Internal>(())
+            })?;
+            return Ok(!is_last);
+        }
+        match next {
+            Some(next) if !is_last => range.start = next,
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// The first key after `key`.
+fn behind(key: &Key) -> Key {
+    let mut bytes = key.to_vec();
+    bytes.push(0);
+    bytes.into()
+}

@@ -1,0 +1,263 @@
+//! The catalog: every table, its key, its value, the folder that owns it. docs/STORAGE.md shows it.
+//!
+//! Tag bytes are grouped so that an engine with several physical tables can split by the first byte:
+//! below 0x40 records, 0x40 to 0x5f the log, from 0x60 on rows that come and go.
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::table::{Row, Table, read_record, write_record};
+use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
+
+macro_rules! records {
+    ($($type:ty),+ $(,)?) => {$(
+        impl Row for $type {
+            fn write(&self) -> Bytes {
+                write_record(self)
+            }
+
+            fn read(bytes: &Bytes) -> Option<Self> {
+                read_record(bytes)
+            }
+        }
+    )+};
+}
+
+records!(
+    MetaRow,
+    NameRow,
+    TombstoneRow,
+    ToxRecordRow,
+    ToxKeyRow,
+    SeenRow,
+    ChainHeadRow,
+    TrackRow,
+    LinkRow,
+    IntentRow,
+    IndexRow,
+    LogHeadRow,
+    LeaseRow,
+    JobRow,
+    GuardRow,
+);
+
+/// What the store was created with: one row. Owner: `log`.
+pub(crate) const META: Table<(), MetaRow> = Table::new(0x10, "meta");
+/// Name to its owner. Guards the name: every change of a name reads and writes this row. Owner: `names`.
+pub(crate) const NAMES: Table<Name, NameRow> = Table::new(0x11, "names");
+/// Keyed hash of a released name to who may have it again. Owner: `names`.
+pub(crate) const TOMBSTONES: Table<[u8; 32], TombstoneRow> = Table::new(0x12, "tombstones");
+/// Identity to its Tox record. Owner: `names`.
+pub(crate) const TOX_RECORDS: Table<IdentityId, ToxRecordRow> = Table::new(0x13, "tox_records");
+/// Tox key to the name it is bound to. Guards the key. Owner: `names`.
+pub(crate) const TOX_KEYS: Table<ToxKey, ToxKeyRow> = Table::new(0x14, "tox_keys");
+/// Subject to the newest link of its chain. Guards the chain. Owner: `chain`.
+pub(crate) const CHAIN_HEADS: Table<Label, ChainHeadRow> = Table::new(0x20, "chain_heads");
+/// Subject and dialect to the protocol's own numbering. Owner: `chain`.
+pub(crate) const TRACKS: Table<(Label, u8), TrackRow> = Table::new(0x21, "tracks");
+/// Subject and seqno to the link's salt and bytes; the row goes when the link is erased. Owner: `chain`.
+pub(crate) const LINKS: Table<(Label, u32), LinkRow> = Table::new(0x22, "links");
+
+/// The log's newest head: one row. Guards the log. Owner: `log`.
+pub(crate) const LOG_HEAD: Table<(), LogHeadRow> = Table::new(0x40, "log_head");
+/// Size to the signed checkpoint of that size. Owner: `log`.
+pub(crate) const CHECKPOINTS: Table<u64, Bytes> = Table::new(0x41, "checkpoints");
+/// Bundle number to up to 256 entries, in the form of the entries tile. Owner: `log`.
+pub(crate) const BUNDLES: Table<u64, Bytes> = Table::new(0x42, "bundles");
+/// Tile level and number to up to 256 hashes. Owner: `log`.
+pub(crate) const TILES: Table<(u8, u64), Bytes> = Table::new(0x43, "tiles");
+/// Position of a map page to its slots. Owner: `log`.
+pub(crate) const MAP_PAGES: Table<Vec<u8>, Bytes> = Table::new(0x44, "map_pages");
+/// Subject and seqno to the index of the link's entry. Owner: `log`.
+pub(crate) const ENTRY_INDEX: Table<(Label, u32), IndexRow> = Table::new(0x45, "entry_index");
+
+/// Shard, subject and seqno to an entry not yet sequenced. Owner: `log`.
+pub(crate) const INTENTS: Table<(u8, (Label, u32)), IntentRow> = Table::new(0x60, "intents");
+/// Role to who holds it until when. Owner: `log`.
+pub(crate) const LEASES: Table<Vec<u8>, LeaseRow> = Table::new(0x61, "leases");
+/// Due time and id to a job; the due time of a taken job is the end of its lease. Owner: `outbox`.
+pub(crate) const JOBS: Table<(UnixMillis, JobId), JobRow> = Table::new(0x62, "jobs");
+/// Jobs given up, for an operator to see. Owner: `outbox`.
+pub(crate) const PARKED_JOBS: Table<JobId, JobRow> = Table::new(0x63, "parked_jobs");
+/// Timestamp of a sealed request and hash of its sender and nonce: it was accepted. Owner: `names`.
+pub(crate) const SEEN: Table<(u64, [u8; 32]), SeenRow> = Table::new(0x64, "seen");
+/// Policy and subject to the attempts of a window. Owner: `rate`.
+pub(crate) const GUARDS: Table<(u8, [u8; 32]), GuardRow> = Table::new(0x65, "guards");
+
+/// Origin and public keys the log was created with.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MetaRow {
+    #[prost(string, tag = "1")]
+    pub(crate) origin: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) log_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) record_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) box_key: Vec<u8>,
+    /// Check value of the label key: a keyed hash of a constant.
+    #[prost(bytes = "vec", tag = "5")]
+    pub(crate) label_key_check: Vec<u8>,
+    /// Check value of the pepper.
+    #[prost(bytes = "vec", tag = "6")]
+    pub(crate) pepper_check: Vec<u8>,
+    #[prost(uint64, tag = "7")]
+    pub(crate) created_at_ms: u64,
+}
+
+/// Who holds a name.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NameRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) identity: Vec<u8>,
+    /// Doors the name is used through: bit 0 toxme, bit 1 Keybase.
+    #[prost(uint32, tag = "2")]
+    pub(crate) doors: u32,
+    /// Copied from the record so that the name index loads from this table alone.
+    #[prost(uint32, tag = "3")]
+    pub(crate) visibility: u32,
+}
+
+/// A released name. Hashes only, so that erasing leaves no name.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TombstoneRow {
+    /// Keyed hash of the Tox key that released it.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) key_hash: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) released_at_ms: u64,
+}
+
+/// A Tox record and its edit password.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ToxRecordRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) tox_id: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub(crate) bio: String,
+    #[prost(uint32, tag = "4")]
+    pub(crate) visibility: u32,
+    #[prost(uint64, tag = "5")]
+    pub(crate) changed_at_ms: u64,
+    #[prost(bytes = "vec", tag = "6")]
+    pub(crate) password_salt: Vec<u8>,
+    #[prost(bytes = "vec", tag = "7")]
+    pub(crate) password_hash: Vec<u8>,
+}
+
+/// The name a Tox key is bound to.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ToxKeyRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) visibility: u32,
+}
+
+/// A mark without content.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(crate) struct SeenRow {}
+
+/// The newest link of a chain.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ChainHeadRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) seqno: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) hash: Vec<u8>,
+}
+
+/// Where a protocol's own numbering stands.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TrackRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) next: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) prev: Vec<u8>,
+}
+
+/// A link's opening.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LinkRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) salt: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) link: Bytes,
+}
+
+/// An entry waiting to be sequenced.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct IntentRow {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) entry: Bytes,
+}
+
+/// An index in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(crate) struct IndexRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) index: u64,
+}
+
+/// The newest head of the log.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LogHeadRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) size: u64,
+    /// Roots of the complete subtrees, largest first.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) edge: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) map_root: Vec<u8>,
+    #[prost(uint64, tag = "4")]
+    pub(crate) time_ms: u64,
+    /// The signed checkpoint, as served.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(crate) note: Bytes,
+}
+
+/// Who holds a role.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LeaseRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) holder: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) until_ms: u64,
+}
+
+/// A job and how often it was tried.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) attempts: u32,
+    #[prost(oneof = "JobMessage", tags = "10")]
+    pub(crate) job: Option<JobMessage>,
+}
+
+/// The stored form of `outbox::Job`.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum JobMessage {
+    /// Erase the links of a subject up to a seqno.
+    #[prost(message, tag = "10")]
+    EraseLinks(EraseLinksMessage),
+}
+
+/// See `outbox::Job::EraseLinks`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct EraseLinksMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) label: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(crate) through: u32,
+}
+
+/// Attempts in a window.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(crate) struct GuardRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) window_started_ms: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) attempts: u32,
+}

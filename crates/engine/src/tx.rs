@@ -1,0 +1,298 @@
+//! The unit of work: reads that are checked, buffered writes, one commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use merkle::entry::LogEntry;
+
+use crate::error::Internal;
+use crate::limits::{CONFLICT_PAUSE_MAX, CONFLICTS_MAX};
+use crate::ports::rng::{Rng, draw};
+use crate::ports::store::{
+    Batch, CommitError, Direction, Expect, Freshness, Key, KeyRange, Store, StoreError, Version,
+};
+use crate::ports::timer::Timer;
+use crate::table::{Row, Table, TableKey};
+use crate::types::Name;
+
+/// What follows from a commit inside this process. Applied once, after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// An entry waits to be sequenced.
+    EntryQueued(LogEntry),
+    /// A job waits in the outbox.
+    JobQueued,
+    /// The name may be found by search.
+    NameShown(Name),
+    /// The name may not be found by search.
+    NameHidden(Name),
+    /// This many names more or fewer in the directory.
+    NamesCounted(i64),
+}
+
+/// Takes the effects of commits.
+pub(crate) trait EffectSink: Send + Sync {
+    /// Called after the batch is durable, in no particular order between units.
+    fn apply(&self, effects: Vec<Effect>);
+
+    /// Why this process takes no writes, if it takes none.
+    fn halted(&self) -> Option<&str>;
+}
+
+/// What a unit of work runs with: the ports it needs and where its effects go.
+pub(crate) struct Unit<'e> {
+    pub(crate) store: &'e Arc<dyn Store>,
+    pub(crate) timer: &'e Arc<dyn Timer>,
+    pub(crate) rng: &'e Arc<dyn Rng>,
+    pub(crate) sink: &'e dyn EffectSink,
+}
+
+/// One try of a unit of work. Reads see its own puts; nothing is written before the end.
+pub(crate) struct Tx<'e> {
+    store: &'e Arc<dyn Store>,
+    seen: HashMap<Key, Seen>,
+    writes: BTreeMap<Key, Option<Bytes>>,
+    effects: Vec<Effect>,
+}
+
+struct Seen {
+    row: Option<(Version, Bytes)>,
+    checked: bool,
+}
+
+impl<'e> Tx<'e> {
+    pub(crate) fn begin(unit: &Unit<'e>) -> Self {
+        Self {
+            store: unit.store,
+            seen: HashMap::new(),
+            writes: BTreeMap::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Reads a row and makes the commit depend on it not having changed.
+    ///
+    /// # Errors
+    /// As [`Store::get_many`], and `Corrupt` when the row is malformed.
+    pub(crate) async fn get<K: TableKey, V: Row>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, StoreError> {
+        let key = table.key(key);
+        let value = self.read(&key).await?;
+        if let Some(seen) = self.seen.get_mut(&key) {
+            seen.checked = true;
+        }
+        value.map(|bytes| table.read(&bytes)).transpose()
+    }
+
+    /// Reads a row without a check: for rows that never change, or that a checked row guards.
+    ///
+    /// # Errors
+    /// As [`Tx::get`].
+    pub(crate) async fn peek<K: TableKey, V: Row>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, StoreError> {
+        let value = self.read(&table.key(key)).await?;
+        value.map(|bytes| table.read(&bytes)).transpose()
+    }
+
+    /// Reads keys in one round trip, so that the gets that follow need none.
+    ///
+    /// # Errors
+    /// As [`Store::get_many`].
+    pub(crate) async fn prefetch(&mut self, keys: &[Key]) -> Result<(), StoreError> {
+        let wanted: Vec<Key> =
+            keys.iter().filter(|key| !self.seen.contains_key(*key)).cloned().collect();
+        let rows = self.store.get_many(&wanted, Freshness::Now).await?;
+        for (key, row) in wanted.into_iter().zip(rows) {
+            self.seen.insert(key, Seen { row, checked: false });
+        }
+        Ok(())
+    }
+
+    /// Reads rows of a range as they are stored, without a check and without this unit's writes.
+    ///
+    /// # Errors
+    /// As [`Store::scan`], and `Corrupt` when a row is malformed.
+    pub(crate) async fn scan<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        range: KeyRange,
+        limit: u32,
+    ) -> Result<Vec<(K, Version, V)>, StoreError> {
+        scan_table(self.store, table, range, limit).await
+    }
+
+    /// Writes a row at commit.
+    pub(crate) fn put<K: TableKey, V: Row>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
+        self.writes.insert(table.key(key), Some(value.write()));
+    }
+
+    /// Removes a row at commit.
+    pub(crate) fn delete<K: TableKey, V: Row>(&mut self, table: &Table<K, V>, key: &K) {
+        self.writes.insert(table.key(key), None);
+    }
+
+    /// Makes the commit depend on a row being as a scan saw it.
+    pub(crate) fn expect<K: TableKey, V: Row>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+        version: Version,
+    ) {
+        let row = Some((version, Bytes::new()));
+        self.seen.insert(table.key(key), Seen { row, checked: true });
+    }
+
+    /// Adds something to do in this process once the commit is durable.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    async fn read(&mut self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        if !self.seen.contains_key(key) {
+            self.prefetch(std::slice::from_ref(key)).await?;
+        }
+        if let Some(written) = self.writes.get(key) {
+            return Ok(written.clone());
+        }
+        Ok(self.seen.get(key).and_then(|seen| seen.row.as_ref()).map(|(_, bytes)| bytes.clone()))
+    }
+
+    /// The batch that commits this unit; without its writes, the one that only checks its reads.
+    fn into_batch(self, with_writes: bool) -> (Batch, Vec<Effect>) {
+        let mut batch = Batch::default();
+        for (key, seen) in self.seen {
+            if seen.checked {
+                let expect = seen.row.map_or(Expect::Absent, |(version, _)| Expect::Is(version));
+                batch.checks.push((key, expect));
+            }
+        }
+        if !with_writes {
+            return (batch, Vec::new());
+        }
+        for (key, value) in self.writes {
+            match value {
+                Some(value) => batch.puts.push((key, value)),
+                None => batch.deletes.push(key),
+            }
+        }
+        (batch, self.effects)
+    }
+}
+
+/// Reads rows of a table.
+///
+/// # Errors
+/// As [`Store::scan`], and `Corrupt` when a row is malformed.
+pub(crate) async fn scan_table<K: TableKey, V: Row>(
+    store: &Arc<dyn Store>,
+    table: &Table<K, V>,
+    range: KeyRange,
+    limit: u32,
+) -> Result<Vec<(K, Version, V)>, StoreError> {
+    let rows = store.scan(range, Direction::Forward, limit, Freshness::Now).await?;
+    rows.into_iter()
+        .map(|(key, version, value)| Ok((table.read_key(&key)?, version, table.read(&value)?)))
+        .collect()
+}
+
+/// What became of one try.
+pub(crate) enum Settled<T> {
+    Done(T),
+    Again,
+}
+
+impl Unit<'_> {
+    /// Ends one try: commits a success, checks the reads of a refusal, and says whether to try again.
+    ///
+    /// A refusal (any error that is not our own failure) is checked by a batch without writes, so
+    /// that it never rests on a torn view. That costs no fsync.
+    pub(crate) async fn settle<T, E: From<Internal> + Refusal>(
+        &self,
+        tx: Tx<'_>,
+        outcome: Result<T, E>,
+        verb: &'static str,
+        tries: &mut u32,
+    ) -> Settled<Result<T, E>> {
+        if outcome.as_ref().is_err_and(Refusal::is_internal) {
+            return Settled::Done(outcome);
+        }
+        let (batch, effects) = tx.into_batch(outcome.is_ok());
+        if batch.checks.is_empty() && batch.puts.is_empty() && batch.deletes.is_empty() {
+            return Settled::Done(outcome);
+        }
+        if let (Some(reason), true) = (self.sink.halted(), outcome.is_ok()) {
+            let refused = CommitError::Fatal(reason.into());
+            return Settled::Done(Err(Internal::from(refused).into()));
+        }
+        match self.store.commit(batch).await {
+            Ok(_) => {
+                self.sink.apply(effects);
+                Settled::Done(outcome)
+            }
+            Err(CommitError::Conflict(_)) if *tries < CONFLICTS_MAX => {
+                *tries += 1;
+                self.pause(*tries).await;
+                Settled::Again
+            }
+            Err(CommitError::Conflict(_)) => {
+                tracing::warn!(verb, conflicts = *tries, "unit of work lost every race");
+                Settled::Done(Err(Internal::from(StoreError::Busy(*tries)).into()))
+            }
+            Err(error) => Settled::Done(Err(Internal::from(error).into())),
+        }
+    }
+
+    /// A random pause that grows with the number of conflicts; none after the first.
+    async fn pause(&self, tries: u32) {
+        if tries < 2 {
+            return;
+        }
+        let most = Duration::from_micros(250)
+            .saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX))
+            .min(CONFLICT_PAUSE_MAX);
+        let share = f64::from(u32::from_be_bytes(draw(self.rng.as_ref()))) / f64::from(u32::MAX);
+        self.timer.sleep(most.mul_f64(share)).await;
+    }
+}
+
+/// Errors a unit of work may end with.
+pub(crate) trait Refusal {
+    /// Whether it is our own failure, and no decision that rests on what was read.
+    fn is_internal(&self) -> bool;
+}
+
+impl Refusal for Internal {
+    fn is_internal(&self) -> bool {
+        true
+    }
+}
+
+/// Runs a body as one unit of work: read, decide, commit, and on a conflict again.
+///
+/// The body may run several times: no outside calls, no randomness, no clock inside it.
+macro_rules! in_tx {
+    ($engine:expr, $verb:literal, |$tx:ident| $body:expr) => {{
+        let unit = $engine.unit();
+        let mut tries = 0_u32;
+        loop {
+            let mut held = $crate::tx::Tx::begin(&unit);
+            let outcome = {
+                let $tx = &mut held;
+                $body
+            };
+            match unit.settle(held, outcome, $verb, &mut tries).await {
+                $crate::tx::Settled::Done(outcome) => break outcome,
+                $crate::tx::Settled::Again => {}
+            }
+        }
+    }};
+}
+pub(crate) use in_tx;

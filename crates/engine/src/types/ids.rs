@@ -1,0 +1,27 @@
+//! Identifiers.
+
+/// An identity: a set of subjects. 16 random bytes, never shown to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdentityId(pub [u8; 16]);
+
+/// A job in the outbox. 16 random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub [u8; 16]);
+
+/// Id of a public key in the Keybase layout: `01 ‖ algorithm ‖ 32 bytes ‖ 0a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kid(pub [u8; 35]);
+
+impl Kid {
+    /// Id of a Curve25519 key (algorithm byte 0x21), the kind of key a Tox ID holds.
+    #[must_use]
+    pub fn curve25519(key: &[u8; 32]) -> Self {
+        let mut bytes = [0_u8; 35];
+        let (head, tail) = bytes.split_at_mut(2);
+        head.copy_from_slice(&[0x01, 0x21]);
+        let (body, end) = tail.split_at_mut(32);
+        body.copy_from_slice(key);
+        end.copy_from_slice(&[0x0a]);
+        Self(bytes)
+    }
+}

@@ -1,0 +1,142 @@
+//! Names: one namespace for every door (toxme spec, section 2.2).
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::limits::NAME_CHARS_MAX;
+
+/// A name as it is stored and compared: NFC, lower case, 1 to 63 code points, no character that a
+/// door could take for a separator or that a reader could not see.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Box<str>);
+
+/// Why a text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// Nothing is left of it.
+    #[error("the name is empty")]
+    Empty,
+    /// More than 63 code points.
+    #[error("the name has more than {NAME_CHARS_MAX} characters")]
+    TooLong,
+    /// A separator, white space, or a control, format or unassigned-looking character.
+    #[error("the name has a character that is not allowed")]
+    Character,
+}
+
+impl Name {
+    /// Normalises (NFC, lower case) and checks a text.
+    ///
+    /// # Errors
+    /// The fault that the toxme door reports when several apply: a character first, then length.
+    pub fn parse(text: &str) -> Result<Self, NameFault> {
+        let folded = fold(text);
+        if folded.chars().any(is_refused) {
+            return Err(NameFault::Character);
+        }
+        match folded.chars().count() {
+            0 => Err(NameFault::Empty),
+            1..=NAME_CHARS_MAX => Ok(Self(folded.into())),
+            _ => Err(NameFault::TooLong),
+        }
+    }
+
+    /// The normalised text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Lower case and NFC, as names are compared; also how a search fragment is read.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    // Lower-casing may denormalise (U+0130), and NFC may compose what lower-casing left apart.
+    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names are personal: they reach no log by way of `Debug`.
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Name(..)")
+    }
+}
+
+fn is_refused(c: char) -> bool {
+    matches!(c, '@' | '/' | ':' | ';' | '(' | ')' | '"' | '\'')
+        || c.is_whitespace()
+        || c.is_control()
+        || is_invisible(c)
+}
+
+/// Format, bidi and separator characters, less the joiners and selectors that emoji need.
+///
+/// Ranges are the general category Cf of Unicode 16 and the interlinear and tag characters; U+200D
+/// (ZWJ) and U+FE00..FE0F (variation selectors) stay allowed.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}'
+        | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'
+        | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_composition_make_no_other_name() {
+        let composed = Name::parse("Zo\u{eb}").unwrap();
+        assert_eq!(composed.as_str(), "zo\u{eb}");
+        assert_eq!(Name::parse("ZOE\u{308}").unwrap(), composed);
+        assert_eq!(Name::parse("\u{130}").unwrap(), Name::parse("i\u{307}").unwrap());
+    }
+
+    #[test]
+    fn what_the_spec_keeps_allowed_passes() {
+        for good in [
+            ".-_+%&\\<>#?=,*$[]{}|~!^`",
+            "👩\u{200d}🚀",
+            "❤\u{fe0f}",
+            "a\u{301}\u{302}",
+            "groupbot",
+            "名前",
+            &"x".repeat(63),
+        ] {
+            assert!(Name::parse(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn each_refused_character_is_told_apart_from_length() {
+        for bad in "@/:;()\"' \t\n\r\u{0}\u{7f}\u{85}\u{a0}\u{200b}\u{202e}\u{2028}\u{feff}\u{3000}"
+            .chars()
+        {
+            assert_eq!(Name::parse(&format!("a{bad}b")), Err(NameFault::Character), "{bad:?}");
+        }
+        assert_eq!(Name::parse(""), Err(NameFault::Empty));
+        assert_eq!(Name::parse(&"x".repeat(64)), Err(NameFault::TooLong));
+        assert_eq!(Name::parse(&" ".repeat(64)), Err(NameFault::Character));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parsing_a_name_again_changes_nothing(text in "\\PC{0,70}") {
+            if let Ok(name) = Name::parse(&text) {
+                proptest::prop_assert_eq!(Name::parse(name.as_str()).unwrap(), name);
+            }
+        }
+    }
+}
