@@ -37,6 +37,7 @@ mod page;
 mod page_id;
 mod proof;
 mod reader;
+mod rewrite;
 mod rows;
 
 use core::fmt;

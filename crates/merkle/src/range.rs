@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use crate::tile::{NodeId, TILE_HEIGHT};
 use crate::{Hash, SIZE_MAX, empty_root, node_hash};
 
+/// The level of a subtree of 2^62 leaves, the largest that [`SIZE_MAX`] leaves can contain.
+const LEVEL_MAX: u8 = 62;
+
 /// The complete subtrees a log of `size` leaves falls apart into, left to right.
 ///
 /// There is one per one-bit of the size, the largest first. With them leaves can be appended and
@@ -101,7 +104,7 @@ pub(crate) fn fold(hashes: &[Hash]) -> Option<Hash> {
 /// neighbour in an RFC 6962 tree is.
 pub(crate) fn cover(begin: u64, len: u64) -> impl Iterator<Item = NodeId> {
     let mut at = begin;
-    (0..u64::BITS as u8)
+    (0..=LEVEL_MAX)
         .rev()
         .filter(move |level| len >> level & 1 == 1)
         .map(move |level| {

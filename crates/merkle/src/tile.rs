@@ -124,9 +124,15 @@ mod tests {
         let partial: Vec<_> = tiles(70_000)
             .filter(|(_, width)| *width < TILE_WIDTH)
             .collect();
-        let full = tiles(70_000).filter(|(_, width)| *width == TILE_WIDTH);
-        assert_eq!(full.clone().filter(|(id, _)| id.level == 0).count(), 273);
-        assert_eq!(full.filter(|(id, _)| id.level > 0).count(), 1);
+        let full: Vec<_> = tiles(70_000)
+            .filter(|(_, width)| *width == TILE_WIDTH)
+            .collect();
+        assert_eq!(full.iter().filter(|(id, _)| id.level == 0).count(), 273);
+        assert_eq!(
+            full.last(),
+            Some(&(TileId { level: 1, index: 0 }, TILE_WIDTH))
+        );
+        assert_eq!(full.len(), 274);
         let expected = vec![
             (
                 TileId {

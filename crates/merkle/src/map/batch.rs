@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::page::SLOTS;
+use super::rewrite::rewrite;
 use super::{MapError, MapLeaf, Page, PageId, Slot, nibble};
 use crate::Hash;
 
@@ -43,10 +44,11 @@ struct Row {
     set: Option<MapLeaf>,
 }
 
+/// A page of the map as it was, with the places of the loaded pages below its slots.
 #[derive(Clone, Debug)]
-struct Loaded {
-    page: Page,
-    below: [u32; SLOTS],
+pub(super) struct Loaded {
+    pub(super) page: Page,
+    pub(super) below: [u32; SLOTS],
 }
 
 #[derive(Clone, Debug)]
@@ -65,23 +67,31 @@ impl MapBatch {
     /// # Errors
     /// [`MapError::DuplicateLabel`] when a label occurs twice.
     pub fn new(leaves: Vec<MapLeaf>) -> Result<Self, MapError> {
-        let rows = leaves.into_iter().map(|leaf| (leaf.label, Some(leaf)));
-        let batch = Self::sorted(rows.collect());
-        let mut pairs = batch.labels.iter().zip(batch.labels.iter().skip(1));
+        let rows = leaves.into_iter();
+        let rows = rows.map(|leaf| Row {
+            label: leaf.label,
+            found: None,
+            set: Some(leaf),
+        });
+        let mut rows: Vec<Row> = rows.collect();
+        rows.sort_unstable_by_key(|row| row.label);
+        let mut pairs = rows.iter().zip(rows.iter().skip(1));
         match pairs.find(|(left, right)| left.label == right.label) {
             Some((twice, _)) => Err(MapError::DuplicateLabel(twice.label)),
-            None => Ok(batch),
+            None => Ok(Self::of(rows)),
         }
     }
 
     /// Prepares to look at these labels, and perhaps set some; a label given twice counts once.
-    pub fn load(labels: Vec<Hash>) -> Self {
-        let mut batch = Self::sorted(labels.into_iter().map(|label| (label, None)).collect());
-        batch
-            .labels
-            .dedup_by(|right, left| right.label == left.label);
-        batch.want_root();
-        batch
+    pub fn load(mut labels: Vec<Hash>) -> Self {
+        labels.sort_unstable();
+        labels.dedup();
+        let rows = labels.into_iter().map(|label| Row {
+            label,
+            found: None,
+            set: None,
+        });
+        Self::of(rows.collect())
     }
 
     /// The pages to supply before anything else: this round's that are still missing.
@@ -152,48 +162,31 @@ impl MapBatch {
         if self.missing > 0 {
             return Err(MapError::Unfinished);
         }
+        let root = self.pages.first().ok_or(MapError::Unfinished)?;
         let changes: Vec<MapLeaf> = self.labels.iter().filter_map(|row| row.set).collect();
         if changes.is_empty() {
-            let root = self
-                .pages
-                .first()
-                .map_or(Hash::ZERO, |root| root.page.hash());
             return Ok(MapChange {
-                root,
+                root: root.page.hash(),
                 pages: Vec::new(),
             });
         }
-        Ok(Rewrite::new(&self.pages, &changes).run())
+        rewrite(root, &self.pages, &changes)
     }
 
-    fn sorted(rows: Vec<(Hash, Option<MapLeaf>)>) -> Self {
-        let rows = rows.into_iter().map(|(label, set)| Row {
-            label,
-            found: None,
-            set,
-        });
-        let mut labels: Vec<Row> = rows.collect();
-        labels.sort_unstable_by(|left, right| left.label.cmp(&right.label));
-        let mut batch = Self {
-            labels,
-            pages: Vec::new(),
-            wants: Vec::new(),
-            missing: 0,
-        };
-        batch.want_root();
-        batch
-    }
-
-    fn want_root(&mut self) {
-        let labels = 0..self.labels.len();
-        self.wants = [Want {
+    fn of(labels: Vec<Row>) -> Self {
+        let all = 0..labels.len();
+        let root = Want {
             id: PageId::ROOT,
-            labels,
+            labels: all,
             parent: None,
             supplied: None,
-        }]
-        .into();
-        self.missing = 1;
+        };
+        Self {
+            labels,
+            pages: Vec::new(),
+            wants: [root].into(),
+            missing: 1,
+        }
     }
 
     fn find(&self, label: &Hash) -> Option<usize> {
@@ -261,124 +254,7 @@ impl MapBatch {
     }
 }
 
-fn same_slot(left: &Hash, right: &Hash, id: PageId) -> bool {
+/// Whether two labels below a page fall into the same slot of it.
+pub(super) fn same_slot(left: &Hash, right: &Hash, id: PageId) -> bool {
     nibble(left, id.depth()) == nibble(right, id.depth())
-}
-
-/// The pages that change, parents before children.
-struct Rewrite<'a> {
-    loaded: &'a [Loaded],
-    changes: &'a [MapLeaf],
-    work: Vec<Work>,
-}
-
-struct Work {
-    id: PageId,
-    page: Page,
-    /// Which loaded page this was, if it existed.
-    loaded: Option<usize>,
-    /// The changes below it.
-    changes: Range<usize>,
-    parent: Option<(usize, u8)>,
-}
-
-impl<'a> Rewrite<'a> {
-    fn new(loaded: &'a [Loaded], changes: &'a [MapLeaf]) -> Self {
-        let page = loaded.first().map_or(Page::EMPTY, |root| root.page);
-        let changes_all = 0..changes.len();
-        let root = Work {
-            id: PageId::ROOT,
-            page,
-            loaded: Some(0),
-            changes: changes_all,
-            parent: None,
-        };
-        Self {
-            loaded,
-            changes,
-            work: [root].into(),
-        }
-    }
-
-    fn run(mut self) -> MapChange {
-        let mut next = 0;
-        while next < self.work.len() {
-            self.apply(next);
-            next += 1;
-        }
-        self.hash_up()
-    }
-
-    /// Puts a page's changes into its slots; groups that need a page below become more work.
-    fn apply(&mut self, at: usize) {
-        let Some(work) = self.work.get_mut(at) else {
-            return;
-        };
-        let Some(changes) = self.changes.get(work.changes.clone()) else {
-            return;
-        };
-        let id = work.id;
-        let mut begin = work.changes.start;
-        let mut below = Vec::new();
-        for group in changes.chunk_by(|left, right| same_slot(&left.label, &right.label, id)) {
-            let range = begin..begin + group.len();
-            begin = range.end;
-            let Some(first) = group.first() else { continue };
-            let slot = nibble(&first.label, id.depth());
-            let page = match work.page.slot(slot) {
-                Slot::Leaf(old) if group.len() > 1 || old.label != first.label => page_of(id, old),
-                Slot::Empty if group.len() > 1 => Page::EMPTY,
-                Slot::Empty | Slot::Leaf(_) => {
-                    work.page.put(slot, Slot::Leaf(*first));
-                    continue;
-                }
-                Slot::Child(_) => Page::EMPTY,
-            };
-            below.push((slot, page, range));
-        }
-        let loaded = work.loaded.and_then(|loaded| self.loaded.get(loaded));
-        for (slot, page, changes) in below {
-            let Some(child) = id.child(slot) else {
-                continue;
-            };
-            let index = loaded.and_then(|loaded| loaded.below.get(usize::from(slot)));
-            let index = index.and_then(|index| usize::try_from(*index).ok());
-            let old = index
-                .and_then(|index| self.loaded.get(index))
-                .map(|old| old.page);
-            self.work.push(Work {
-                id: child,
-                page: old.unwrap_or(page),
-                loaded: index,
-                changes,
-                parent: Some((at, slot)),
-            });
-        }
-    }
-
-    /// Hashes and encodes the pages, children before parents.
-    fn hash_up(mut self) -> MapChange {
-        let mut root = Hash::ZERO;
-        let mut pages = Vec::with_capacity(self.work.len());
-        while let Some(work) = self.work.pop() {
-            let hash = work.page.hash();
-            pages.push((work.id, work.page.encode()));
-            let Some((parent, slot)) = work.parent else {
-                root = hash;
-                continue;
-            };
-            if let Some(above) = self.work.get_mut(parent) {
-                above.page.put(slot, Slot::Child(hash));
-            }
-        }
-        pages.reverse();
-        MapChange { root, pages }
-    }
-}
-
-/// A new page below `above` with the one leaf that was in its slot.
-fn page_of(above: PageId, leaf: MapLeaf) -> Page {
-    let mut page = Page::EMPTY;
-    page.put(nibble(&leaf.label, above.depth() + 1), Slot::Leaf(leaf));
-    page
 }
