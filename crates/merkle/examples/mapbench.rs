@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use merkle::map::{MapBatch, MapError, MapLeaf, MapReader, PageId};
+use merkle::map::{MapBatch, MapError, MapReader, PageId};
 use merkle::{Hash, leaf_hash};
 
 const ENTRIES_MIN: u64 = 20_000;

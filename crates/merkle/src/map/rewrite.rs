@@ -12,7 +12,14 @@ pub(super) fn rewrite(
     loaded: &[Loaded],
     changes: &[MapLeaf],
 ) -> Result<MapChange, MapError> {
-    let root = Work::of(PageId::ROOT, root.page, Some(root), changes);
+    let (id, page, parent) = (PageId::ROOT, root.page, None);
+    let root = Work {
+        id,
+        page,
+        loaded: Some(root),
+        changes,
+        parent,
+    };
     let mut rewrite = Rewrite {
         loaded,
         work: [root].into(),
