@@ -197,7 +197,12 @@ impl Engine {
 
     pub(crate) fn unit(&self) -> Unit<'_> {
         let ports = &self.0.ports;
-        Unit { store: &ports.store, timer: &ports.timer, rng: &ports.rng, sink: self }
+        Unit {
+            store: &ports.store,
+            timer: &ports.timer,
+            rng: &ports.rng,
+            sink: self,
+        }
     }
 
     pub(crate) fn ports(&self) -> &Ports {
@@ -255,7 +260,11 @@ impl Engine {
     /// Time since the engine was opened.
     #[must_use]
     pub fn uptime(&self) -> Duration {
-        self.0.ports.timer.monotonic().saturating_sub(self.0.started)
+        self.0
+            .ports
+            .timer
+            .monotonic()
+            .saturating_sub(self.0.started)
     }
 }
 

@@ -21,7 +21,11 @@ impl Internal {
         attempted: impl Into<String>,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { attempted: attempted.into(), unavailable: false, cause: cause.into() }
+        Self {
+            attempted: attempted.into(),
+            unavailable: false,
+            cause: cause.into(),
+        }
     }
 
     /// Whether the store is away or full, so that trying later may help (HTTP 503).
@@ -37,7 +41,11 @@ impl From<StoreError> for Internal {
             StoreError::Unavailable(_) | StoreError::Busy(_) => true,
             StoreError::Corrupt(_) => false,
         };
-        Self { attempted: "reading the store".into(), unavailable, cause: error.into() }
+        Self {
+            attempted: "reading the store".into(),
+            unavailable,
+            cause: error.into(),
+        }
     }
 }
 
@@ -47,7 +55,11 @@ impl From<CommitError> for Internal {
             CommitError::Unavailable(_) | CommitError::Fatal(_) | CommitError::Conflict(_) => true,
             CommitError::TooLarge(_) => false,
         };
-        Self { attempted: "writing to the store".into(), unavailable, cause: error.into() }
+        Self {
+            attempted: "writing to the store".into(),
+            unavailable,
+            cause: error.into(),
+        }
     }
 }
 

@@ -53,7 +53,10 @@ impl From<StoreError> for OpenError {
 /// Reads what the directory was created with and checks keys and origin against it; creates it in an
 /// empty store.
 pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError> {
-    let rows = ports.store.get_many(&[META.key(&())], Freshness::Now).await?;
+    let rows = ports
+        .store
+        .get_many(&[META.key(&())], Freshness::Now)
+        .await?;
     let Some((_, row)) = rows.into_iter().next().flatten() else {
         return create(ports, settings).await;
     };
@@ -63,7 +66,10 @@ pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, 
         (meta.log_key == ours.log_key, "log key"),
         (meta.record_key == ours.record_key, "record key"),
         (meta.box_key == ours.box_key, "toxme key"),
-        (meta.label_key_check == ours.label_key_check, "commitment key"),
+        (
+            meta.label_key_check == ours.label_key_check,
+            "commitment key",
+        ),
         (meta.pepper_check == ours.pepper_check, "pepper key"),
     ] {
         if !right {
@@ -80,8 +86,16 @@ pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, 
 }
 
 async fn create(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError> {
-    let whole = KeyRange { start: Key::from(vec![META.tag()]), end: None };
-    if !ports.store.scan(whole, Direction::Forward, 1, Freshness::Now).await?.is_empty() {
+    let whole = KeyRange {
+        start: Key::from(vec![META.tag()]),
+        end: None,
+    };
+    if !ports
+        .store
+        .scan(whole, Direction::Forward, 1, Freshness::Now)
+        .await?
+        .is_empty()
+    {
         return Err(OpenError::NotADirectory);
     }
     let meta = new_meta(ports, new_origin(ports, settings));
@@ -117,7 +131,11 @@ fn new_origin(ports: &Ports, settings: &Settings) -> String {
         return format!("{host}/log");
     }
     let key = ports.log_signer.public_key();
-    let digits: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = key
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sealbook.local/{digits}")
 }
 
@@ -129,7 +147,10 @@ pub(crate) fn log_key(ports: &Ports, origin: &str) -> Result<VerifierKey, OpenEr
 
 /// The newest head in the store.
 pub(crate) async fn head(ports: &Ports) -> Result<Head, OpenError> {
-    let rows = ports.store.get_many(&[LOG_HEAD.key(&())], Freshness::Now).await?;
+    let rows = ports
+        .store
+        .get_many(&[LOG_HEAD.key(&())], Freshness::Now)
+        .await?;
     let row = rows.into_iter().next().flatten();
     let (_, row) = row.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
     Ok(Head::read(&LOG_HEAD.read(&row)?)?)

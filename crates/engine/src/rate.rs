@@ -87,7 +87,9 @@ impl FloodLimits {
     /// # Errors
     /// When the address has none left.
     pub(crate) fn charge_push(&self, address: IpAddr) -> Result<(), Limited> {
-        let Some(pushes) = &self.pushes else { return Ok(()) };
+        let Some(pushes) = &self.pushes else {
+            return Ok(());
+        };
         let mut source = Source::of(address);
         if pushes.len() >= FLOOD_ADDRESSES_MAX {
             source = Source::Overflow;
@@ -165,11 +167,25 @@ pub(crate) async fn guard_in(
     let started = UnixMillis(row.window_started_ms);
     // A window that starts in the future was written before the clock was set back: start anew.
     let open = started <= now && now.since(started) < guard.window();
-    let (window_started_ms, attempts) = if open { (started.0, row.attempts) } else { (now.0, 0) };
+    let (window_started_ms, attempts) = if open {
+        (started.0, row.attempts)
+    } else {
+        (now.0, 0)
+    };
     if attempts >= guard.most() {
-        return Err(Limited { retry_after: started.plus(guard.window()).since(now) }.into());
+        return Err(Limited {
+            retry_after: started.plus(guard.window()).since(now),
+        }
+        .into());
     }
-    tx.put(&GUARDS, &key, &GuardRow { window_started_ms, attempts: attempts.saturating_add(1) });
+    tx.put(
+        &GUARDS,
+        &key,
+        &GuardRow {
+            window_started_ms,
+            attempts: attempts.saturating_add(1),
+        },
+    );
     Ok(())
 }
 
@@ -181,4 +197,3 @@ pub(crate) fn guard_ended(policy: u8, row: &GuardRow, now: UnixMillis) -> bool {
     };
     now.since(UnixMillis(row.window_started_ms)) >= window
 }
-

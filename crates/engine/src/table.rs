@@ -27,7 +27,11 @@ pub(crate) struct Table<K, V> {
 impl<K: TableKey, V: Row> Table<K, V> {
     /// A table; `name` is for errors and docs/STORAGE.md.
     pub(crate) const fn new(tag: u8, name: &'static str) -> Self {
-        Self { tag, name, types: PhantomData }
+        Self {
+            tag,
+            name,
+            types: PhantomData,
+        }
     }
 
     /// The tag byte all its keys start with.
@@ -55,7 +59,10 @@ impl<K: TableKey, V: Row> Table<K, V> {
         if let Some(last) = end.last_mut() {
             *last = last.saturating_add(1);
         }
-        KeyRange { start: start.into(), end: (!end.is_empty()).then(|| end.into()) }
+        KeyRange {
+            start: start.into(),
+            end: (!end.is_empty()).then(|| end.into()),
+        }
     }
 
     /// Reads back a store key of this table.
@@ -78,7 +85,10 @@ impl<K: TableKey, V: Row> Table<K, V> {
     }
 
     fn corrupt(&self, what: &str) -> StoreError {
-        StoreError::Corrupt(format!("a {what} in table {} is malformed or newer", self.name))
+        StoreError::Corrupt(format!(
+            "a {what} in table {} is malformed or newer",
+            self.name
+        ))
     }
 }
 

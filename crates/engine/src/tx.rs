@@ -107,11 +107,20 @@ impl<'e> Tx<'e> {
     /// # Errors
     /// As [`Store::get_many`].
     pub(crate) async fn prefetch(&mut self, keys: &[Key]) -> Result<(), StoreError> {
-        let wanted: Vec<Key> =
-            keys.iter().filter(|key| !self.seen.contains_key(*key)).cloned().collect();
+        let wanted: Vec<Key> = keys
+            .iter()
+            .filter(|key| !self.seen.contains_key(*key))
+            .cloned()
+            .collect();
         let rows = self.store.get_many(&wanted, Freshness::Now).await?;
         for (key, row) in wanted.into_iter().zip(rows) {
-            self.seen.insert(key, Seen { row, checked: false });
+            self.seen.insert(
+                key,
+                Seen {
+                    row,
+                    checked: false,
+                },
+            );
         }
         Ok(())
     }
@@ -147,7 +156,8 @@ impl<'e> Tx<'e> {
         version: Version,
     ) {
         let row = Some((version, Bytes::new()));
-        self.seen.insert(table.key(key), Seen { row, checked: true });
+        self.seen
+            .insert(table.key(key), Seen { row, checked: true });
     }
 
     /// Adds something to do in this process once the commit is durable.
@@ -162,7 +172,11 @@ impl<'e> Tx<'e> {
         if let Some(written) = self.writes.get(key) {
             return Ok(written.clone());
         }
-        Ok(self.seen.get(key).and_then(|seen| seen.row.as_ref()).map(|(_, bytes)| bytes.clone()))
+        Ok(self
+            .seen
+            .get(key)
+            .and_then(|seen| seen.row.as_ref())
+            .map(|(_, bytes)| bytes.clone()))
     }
 
     /// The batch that commits this unit; without its writes, the one that only checks its reads.
@@ -170,7 +184,9 @@ impl<'e> Tx<'e> {
         let mut batch = Batch::default();
         for (key, seen) in self.seen {
             if seen.checked {
-                let expect = seen.row.map_or(Expect::Absent, |(version, _)| Expect::Is(version));
+                let expect = seen
+                    .row
+                    .map_or(Expect::Absent, |(version, _)| Expect::Is(version));
                 batch.checks.push((key, expect));
             }
         }
@@ -197,7 +213,9 @@ pub(crate) async fn scan_table<K: TableKey, V: Row>(
     range: KeyRange,
     limit: u32,
 ) -> Result<Vec<(K, Version, V)>, StoreError> {
-    let rows = store.scan(range, Direction::Forward, limit, Freshness::Now).await?;
+    let rows = store
+        .scan(range, Direction::Forward, limit, Freshness::Now)
+        .await?;
     rows.into_iter()
         .map(|(key, version, value)| Ok((table.read_key(&key)?, version, table.read(&value)?)))
         .collect()

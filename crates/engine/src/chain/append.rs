@@ -76,7 +76,10 @@ pub(crate) async fn append_in(
         Some(head) => head.seqno.next().ok_or(ChainError::Full)?,
         None => Seqno::FIRST,
     };
-    if let Evidence::Signed { track: Some(step), .. } = &evidence {
+    if let Evidence::Signed {
+        track: Some(step), ..
+    } = &evidence
+    {
         track::advance_in(tx, label, step).await?;
     }
     let link = Link {
@@ -89,12 +92,18 @@ pub(crate) async fn append_in(
     };
     let bytes: Bytes = link.encode();
     let hash = LinkHash(merkle::entry::commit(&stamp.salt, &bytes));
-    let row = ChainHeadRow { seqno: seqno.get(), hash: hash.0.0.to_vec() };
+    let row = ChainHeadRow {
+        seqno: seqno.get(),
+        hash: hash.0.0.to_vec(),
+    };
     tx.put(&CHAIN_HEADS, &label, &row);
     tx.put(
         &LINKS,
         &(label, seqno.get()),
-        &LinkRow { salt: stamp.salt.to_vec(), link: bytes },
+        &LinkRow {
+            salt: stamp.salt.to_vec(),
+            link: bytes,
+        },
     );
     queue_in(tx, label, seqno, hash, stamp.at);
     Ok(ChainHead { seqno, hash })
@@ -108,10 +117,15 @@ pub(crate) async fn head_in(
     tx: &mut Tx<'_>,
     label: Label,
 ) -> Result<Option<ChainHead>, StoreError> {
-    let Some(row) = tx.get(&CHAIN_HEADS, &label).await? else { return Ok(None) };
+    let Some(row) = tx.get(&CHAIN_HEADS, &label).await? else {
+        return Ok(None);
+    };
     let hash = merkle::Hash::from_slice(&row.hash);
     match (Seqno::new(row.seqno), hash) {
-        (Some(seqno), Some(hash)) => Ok(Some(ChainHead { seqno, hash: LinkHash(hash) })),
+        (Some(seqno), Some(hash)) => Ok(Some(ChainHead {
+            seqno,
+            hash: LinkHash(hash),
+        })),
         _ => Err(StoreError::Corrupt("a chain head is malformed".into())),
     }
 }

@@ -23,7 +23,8 @@ impl Chains<'_> {
     /// # Errors
     /// Our own failures only.
     pub async fn erase(&self, label: Label, through: Seqno) -> Result<Outcome, Internal> {
-        in_tx!(self.0, "erase_links", |tx| erase_in(tx, label, through).await)
+        in_tx!(self.0, "erase_links", |tx| erase_in(tx, label, through)
+            .await)
     }
 }
 
@@ -35,7 +36,10 @@ async fn erase_in(tx: &mut Tx<'_>, label: Label, through: Seqno) -> Result<Outco
     through.get().write(&mut end);
     // Behind the last key to erase, as `end` is exclusive.
     end.push(0);
-    let range = KeyRange { start: all.start, end: Some(Key::from(end)) };
+    let range = KeyRange {
+        start: all.start,
+        end: Some(Key::from(end)),
+    };
     let rows = tx.scan(&LINKS, range, ERASE_LINKS_PER_BATCH).await?;
     let full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= ERASE_LINKS_PER_BATCH);
     for (key, _, _) in rows {

@@ -25,13 +25,23 @@ pub(crate) async fn advance_in(
         Some(row) => {
             let malformed = || StoreError::Corrupt("a track is malformed".into());
             let next = Seqno::new(row.next).ok_or_else(malformed)?;
-            (next, Some(Hash::from_slice(&row.prev).ok_or_else(malformed)?))
+            (
+                next,
+                Some(Hash::from_slice(&row.prev).ok_or_else(malformed)?),
+            )
         }
     };
     if step.seqno != expected || step.prev != prev {
         return Err(ChainError::OutOfSequence { expected });
     }
     let next = expected.next().ok_or(ChainError::Full)?;
-    tx.put(&TRACKS, &key, &TrackRow { next: next.get(), prev: step.hash.0.to_vec() });
+    tx.put(
+        &TRACKS,
+        &key,
+        &TrackRow {
+            next: next.get(),
+            prev: step.hash.0.to_vec(),
+        },
+    );
     Ok(())
 }

@@ -52,7 +52,9 @@ impl Push {
         let mut fault = None;
         let tox_id = ToxId::parse(tox_id);
         if tox_id.is_none() {
-            fault = Some(Fault::Malformed("tox_id is not 76 hex digits with a valid checksum"));
+            fault = Some(Fault::Malformed(
+                "tox_id is not 76 hex digits with a valid checksum",
+            ));
         }
         let timestamp = within_window(seconds, now);
         if timestamp.is_none() {
@@ -115,7 +117,10 @@ fn text<'a>(object: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
 
 /// An integer that fits 64 bits; nothing else, neither `1.0` nor `1e3`.
 fn integer(value: &Value) -> Option<i128> {
-    value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
+    value
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| value.as_u64().map(i128::from))
 }
 
 fn timestamp(object: &Map<String, Value>) -> Option<i128> {
@@ -126,7 +131,10 @@ fn timestamp(object: &Map<String, Value>) -> Option<i128> {
 fn within_window(seconds: i128, now: UnixMillis) -> Option<u64> {
     let window = i128::from(TIMESTAMP_WINDOW.as_secs());
     let distance = seconds.checked_sub(i128::from(now.seconds()))?;
-    (-window..=window).contains(&distance).then(|| u64::try_from(seconds).ok()).flatten()
+    (-window..=window)
+        .contains(&distance)
+        .then(|| u64::try_from(seconds).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -151,23 +159,52 @@ mod tests {
         assert_eq!(read.tox_id.to_string(), ID);
         assert_eq!(read.bio.as_str(), "two lines");
         assert_eq!(read.visibility, Visibility::Searchable);
-        assert_eq!(push("privacy", true.into()).unwrap().visibility, Visibility::Searchable);
+        assert_eq!(
+            push("privacy", true.into()).unwrap().visibility,
+            Visibility::Searchable
+        );
         assert_eq!(push("extra", Value::Null).unwrap().timestamp, 1_400_000_000);
     }
 
     #[test]
     fn wrong_types_are_malformed() {
         for field in ["tox_id", "name", "privacy", "bio", "timestamp"] {
-            for value in [Value::Null, serde_json::json!([1]), serde_json::json!({}), 1.5.into()] {
-                assert!(matches!(push(field, value), Err(Fault::Malformed(_))), "{field}");
+            for value in [
+                Value::Null,
+                serde_json::json!([1]),
+                serde_json::json!({}),
+                1.5.into(),
+            ] {
+                assert!(
+                    matches!(push(field, value), Err(Fault::Malformed(_))),
+                    "{field}"
+                );
             }
         }
-        assert!(matches!(push("timestamp", 1.4e9.into()), Err(Fault::Malformed(_))));
-        for body in ["", "{}", "[]", "null", "1", "\"x\"", "{\"a\":", "\u{feff}{}"] {
-            assert!(matches!(Push::parse(body.as_bytes(), NOW), Err(Fault::Malformed(_))));
+        assert!(matches!(
+            push("timestamp", 1.4e9.into()),
+            Err(Fault::Malformed(_))
+        ));
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            "1",
+            "\"x\"",
+            "{\"a\":",
+            "\u{feff}{}",
+        ] {
+            assert!(matches!(
+                Push::parse(body.as_bytes(), NOW),
+                Err(Fault::Malformed(_))
+            ));
         }
         let deep = "[".repeat(60_000);
-        assert!(matches!(Push::parse(deep.as_bytes(), NOW), Err(Fault::Malformed(_))));
+        assert!(matches!(
+            Push::parse(deep.as_bytes(), NOW),
+            Err(Fault::Malformed(_))
+        ));
     }
 
     #[test]
@@ -194,13 +231,19 @@ mod tests {
         let all = serde_json::json!({
             "tox_id": "00", "name": "a b", "privacy": 1, "bio": "x".repeat(1373), "timestamp": 0,
         });
-        assert_eq!(Push::parse(all.to_string().as_bytes(), NOW), Err(Fault::Character));
+        assert_eq!(
+            Push::parse(all.to_string().as_bytes(), NOW),
+            Err(Fault::Character)
+        );
     }
 
     #[test]
     fn a_delete_is_read() {
         let body = |key: &str, time: &str| {
-            Delete::parse(format!(r#"{{"public_key": "{key}", "timestamp": {time}}}"#).as_bytes(), NOW)
+            Delete::parse(
+                format!(r#"{{"public_key": "{key}", "timestamp": {time}}}"#).as_bytes(),
+                NOW,
+            )
         };
         assert!(body(&ID[..64], "1400000000").is_ok());
         assert!(body(&ID[..64].to_lowercase(), "1400000000").is_ok());

@@ -13,7 +13,11 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
     let now = engine.ports().timer.now();
     let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| async {
         let due = outbox::due_in(tx, now).await?;
-        Ok::<_, Internal>(due.into_iter().filter_map(|row| outbox::take_in(tx, row, now)).collect())
+        Ok::<_, Internal>(
+            due.into_iter()
+                .filter_map(|row| outbox::take_in(tx, row, now))
+                .collect(),
+        )
     }
     .await)?;
     for leased in &taken {
@@ -22,7 +26,10 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
             Outcome::Failed
         });
         let now = engine.ports().timer.now();
-        in_tx!(engine, "settle_job", |tx| outbox::settle_in(tx, leased, outcome, now).await)?;
+        in_tx!(engine, "settle_job", |tx| outbox::settle_in(
+            tx, leased, outcome, now
+        )
+        .await)?;
     }
     Ok(taken.len())
 }

@@ -67,15 +67,25 @@ impl Log<'_> {
         // Committed, so never taken back; publishing here keeps the tiles below readable.
         self.0.published().observe(head.clone());
         let map_proof = reader.proof().map_err(map::unreadable)?;
-        let proven = map_proof.verify(&label.0, &head.map_root).map_err(|error| {
-            StoreError::Corrupt(format!("the map does not fit its root: {error}"))
-        })?;
+        let proven = map_proof
+            .verify(&label.0, &head.map_root)
+            .map_err(|error| {
+                StoreError::Corrupt(format!("the map does not fit its root: {error}"))
+            })?;
         let present = match proven {
             Some((seqno, commitment)) => Some(self.present(label, seqno, commitment).await?),
             None => None,
         };
-        let inclusion = self.inclusion(head.size.saturating_sub(1), head.size).await?;
-        Ok(NameBundle { label, present, map_proof, head: Arc::new(head), inclusion })
+        let inclusion = self
+            .inclusion(head.size.saturating_sub(1), head.size)
+            .await?;
+        Ok(NameBundle {
+            label,
+            present,
+            map_proof,
+            head: Arc::new(head),
+            inclusion,
+        })
     }
 
     async fn present(
@@ -86,8 +96,18 @@ impl Log<'_> {
     ) -> Result<Present, Internal> {
         let link = self.row(&LINKS, &(label, seqno)).await?;
         let index = self.row(&ENTRY_INDEX, &(label, seqno)).await?;
-        let index = index.ok_or_else(|| StoreError::Corrupt("a link has no index".into()))?.index;
-        let opening = link.map(|row| Opening { salt: row.salt.into(), link: row.link });
-        Ok(Present { seqno, commitment, index, opening })
+        let index = index
+            .ok_or_else(|| StoreError::Corrupt("a link has no index".into()))?
+            .index;
+        let opening = link.map(|row| Opening {
+            salt: row.salt.into(),
+            link: row.link,
+        });
+        Ok(Present {
+            seqno,
+            commitment,
+            index,
+            opening,
+        })
     }
 }

@@ -72,7 +72,10 @@ pub(crate) struct Published {
 
 impl Published {
     pub(crate) fn new(head: Head) -> Self {
-        Self { head: watch::Sender::new(Arc::new(head)), halted: OnceLock::new() }
+        Self {
+            head: watch::Sender::new(Arc::new(head)),
+            halted: OnceLock::new(),
+        }
     }
 
     /// The newest head.

@@ -17,10 +17,7 @@ type Stored = Option<(Version, bytes::Bytes)>;
 ///
 /// # Errors
 /// Our own failures only.
-pub(super) async fn load(
-    store: &Arc<dyn Store>,
-    labels: Vec<Hash>,
-) -> Result<MapBatch, Internal> {
+pub(super) async fn load(store: &Arc<dyn Store>, labels: Vec<Hash>) -> Result<MapBatch, Internal> {
     let mut batch = MapBatch::load(labels);
     loop {
         let wanted = batch.wanted();
@@ -56,8 +53,9 @@ pub(super) async fn reader(
         let mut reader = MapReader::new(label);
         let mut wanted = reader.wanted();
         wanted.extend(&ids);
-        let keys: Vec<Key> =
-            std::iter::once(first.clone()).chain(wanted.iter().map(page_key)).collect();
+        let keys: Vec<Key> = std::iter::once(first.clone())
+            .chain(wanted.iter().map(page_key))
+            .collect();
         let mut rows = store.get_many(&keys, Freshness::Now).await?.into_iter();
         let head = rows.next().flatten();
         supply(&mut reader, &wanted, rows)?;

@@ -47,7 +47,9 @@ pub(crate) fn queue_in(
         commitment: hash.0,
         time_ms: at.0,
     };
-    let row = IntentRow { entry: Bytes::copy_from_slice(&entry.encode()) };
+    let row = IntentRow {
+        entry: Bytes::copy_from_slice(&entry.encode()),
+    };
     tx.put(&INTENTS, &intent_key(&entry), &row);
     tx.effect(Effect::EntryQueued(entry));
 }

@@ -77,9 +77,14 @@ impl Log<'_> {
         if width == 0 || width > id.width(self.head().size) {
             return Err(LogError::Absent);
         }
-        let tile = self.row(&TILES, &(id.level, id.index)).await?.ok_or(LogError::Absent)?;
+        let tile = self
+            .row(&TILES, &(id.level, id.index))
+            .await?
+            .ok_or(LogError::Absent)?;
         let length = usize::from(width) * HASH_LEN;
-        tile.get(..length).map(|hashes| tile.slice_ref(hashes)).ok_or(LogError::Absent)
+        tile.get(..length)
+            .map(|hashes| tile.slice_ref(hashes))
+            .ok_or(LogError::Absent)
     }
 
     /// The first `width` (1 to 256) entries of a bundle, length-prefixed. One read.
@@ -98,7 +103,9 @@ impl Log<'_> {
             std::cmp::Ordering::Equal => Ok(bundle),
             std::cmp::Ordering::Greater => {
                 let first = entries.into_iter().take(count);
-                Ok(encode_bundle(first).map_err(|error| damaged(&error))?.into())
+                Ok(encode_bundle(first)
+                    .map_err(|error| damaged(&error))?
+                    .into())
             }
         }
     }
@@ -126,7 +133,11 @@ impl Log<'_> {
     }
 
     fn covers(&self, size: u64) -> Result<(), LogError> {
-        if size > self.head().size { Err(LogError::Absent) } else { Ok(()) }
+        if size > self.head().size {
+            Err(LogError::Absent)
+        } else {
+            Ok(())
+        }
     }
 
     /// Hashes of complete subtrees, from the tiles they stand in; each tile is read once.
@@ -134,17 +145,22 @@ impl Log<'_> {
         let mut ids: Vec<TileId> = nodes.iter().map(|node| tile_of(*node).0).collect();
         ids.sort_unstable();
         ids.dedup();
-        let keys: Vec<Key> = ids.iter().map(|id| TILES.key(&(id.level, id.index))).collect();
+        let keys: Vec<Key> = ids
+            .iter()
+            .map(|id| TILES.key(&(id.level, id.index)))
+            .collect();
         let tiles = self.0.ports().store.get_many(&keys, SETTLED).await?;
         nodes
             .iter()
             .map(|node| {
                 let at = ids.binary_search(&tile_of(*node).0).ok();
                 let tile = at.and_then(|at| tiles.get(at)).and_then(Option::as_ref);
-                tile.and_then(|(_, bytes)| node_in_tile(bytes, *node)).ok_or_else(|| {
-                    let what = format!("hash {} of level {} is missing", node.index, node.level);
-                    LogError::from(StoreError::Corrupt(what))
-                })
+                tile.and_then(|(_, bytes)| node_in_tile(bytes, *node))
+                    .ok_or_else(|| {
+                        let what =
+                            format!("hash {} of level {} is missing", node.index, node.level);
+                        LogError::from(StoreError::Corrupt(what))
+                    })
             })
             .collect()
     }
@@ -154,7 +170,12 @@ impl Log<'_> {
         table: &Table<K, V>,
         key: &K,
     ) -> Result<Option<V>, Internal> {
-        let rows = self.0.ports().store.get_many(&[table.key(key)], SETTLED).await?;
+        let rows = self
+            .0
+            .ports()
+            .store
+            .get_many(&[table.key(key)], SETTLED)
+            .await?;
         let row = rows.into_iter().next().flatten();
         Ok(row.map(|(_, value)| table.read(&value)).transpose()?)
     }

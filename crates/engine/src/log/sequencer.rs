@@ -30,9 +30,7 @@ use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{BATCH_ENTRIES_MAX, INTENT_SHARDS, LEASE_LIFE};
 use crate::ports::Ports;
-use crate::ports::store::{
-    Batch, CommitError, Expect, Freshness, Key, StoreError, Version,
-};
+use crate::ports::store::{Batch, CommitError, Expect, Freshness, Key, StoreError, Version};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{
     BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LEASES, LOG_HEAD, LeaseRow, MAP_PAGES,
@@ -114,7 +112,9 @@ async fn rescan(engine: &Engine) -> Result<(), Internal> {
 }
 
 async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Internal> {
-    let Some(ground) = ground(engine).await? else { return Ok(Progress::NotLeader) };
+    let Some(ground) = ground(engine).await? else {
+        return Ok(Progress::NotLeader);
+    };
     let store = &engine.ports().store;
     let mut labels: Vec<Hash> = taken.iter().map(|entry| entry.label).collect();
     labels.sort_unstable();
@@ -122,7 +122,12 @@ async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Inter
     let mut map = map::load(store, labels).await?;
     let chosen = choose(&map, taken);
     let mut batch = Batch::default();
-    batch.deletes.extend(chosen.done.iter().map(|entry| INTENTS.key(&intent_key(entry))));
+    batch.deletes.extend(
+        chosen
+            .done
+            .iter()
+            .map(|entry| INTENTS.key(&intent_key(entry))),
+    );
     if !chosen.early.is_empty() {
         // A link came before its predecessor, which another process holds or the queue has yet to
         // receive: wait for it, and look in the store in case it never comes.
@@ -137,7 +142,8 @@ async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Inter
         return Ok(Progress::Idle);
     }
     for link in &chosen.links {
-        map.set(&link.label, link.seqno, link.commitment).map_err(map::unreadable)?;
+        map.set(&link.label, link.seqno, link.commitment)
+            .map_err(map::unreadable)?;
     }
     let change = map.finish().map_err(map::unreadable)?;
     let edge = edge(engine, &ground.head).await?;
@@ -145,8 +151,18 @@ async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Inter
     let staged = Staged::build(&edge, &chosen.links, &change, time)?;
     let note = sign(engine.ports(), engine.log_key(), &staged)?;
     let head = head(&staged, change.root, time, note);
-    batch.deletes.extend(chosen.links.iter().map(|entry| INTENTS.key(&intent_key(entry))));
-    batch.puts.extend(change.pages.into_iter().map(|(id, page)| put(&MAP_PAGES, &id.key(), page)));
+    batch.deletes.extend(
+        chosen
+            .links
+            .iter()
+            .map(|entry| INTENTS.key(&intent_key(entry))),
+    );
+    batch.puts.extend(
+        change
+            .pages
+            .into_iter()
+            .map(|(id, page)| put(&MAP_PAGES, &id.key(), page)),
+    );
     write_links(&mut batch, &chosen.links, ground.head.size);
     write_head(&mut batch, staged, &head);
     fence(engine, &mut batch, &ground).await?;
@@ -177,7 +193,11 @@ async fn ground(engine: &Engine) -> Result<Option<Ground>, Internal> {
         let cause = "the head in the store is behind the published one";
         return Err(Internal::new("sequencing", cause));
     }
-    Ok(Some(Ground { head, head_version, lease_version: lease.map(|(version, _)| version) }))
+    Ok(Some(Ground {
+        head,
+        head_version,
+        lease_version: lease.map(|(version, _)| version),
+    }))
 }
 
 /// What of the taken entries this batch can do something about.
@@ -221,21 +241,44 @@ async fn edge(engine: &Engine, head: &Head) -> Result<Edge, Internal> {
     let bundle = (head.size % u64::from(TILE_WIDTH) != 0)
         .then(|| BUNDLES.key(&(head.size / u64::from(TILE_WIDTH))));
     let keys: Vec<Key> = ids.iter().map(tile_key).chain(bundle).collect();
-    let mut rows = engine.ports().store.get_many(&keys, Freshness::Now).await?.into_iter();
+    let mut rows = engine
+        .ports()
+        .store
+        .get_many(&keys, Freshness::Now)
+        .await?
+        .into_iter();
     let mut tiles = Vec::with_capacity(ids.len());
     for id in ids {
         let (_, tile) = rows.next().flatten().ok_or_else(|| {
-            StoreError::Corrupt(format!("tile {} of level {} is missing", id.index, id.level))
+            StoreError::Corrupt(format!(
+                "tile {} of level {} is missing",
+                id.index, id.level
+            ))
         })?;
         tiles.push((id, tile.to_vec()));
     }
-    let bundle = rows.next().flatten().map(|(_, bytes)| bytes).unwrap_or_default();
-    Ok(Edge { range: head.edge.clone(), tiles, bundle })
+    let bundle = rows
+        .next()
+        .flatten()
+        .map(|(_, bytes)| bytes)
+        .unwrap_or_default();
+    Ok(Edge {
+        range: head.edge.clone(),
+        tiles,
+        bundle,
+    })
 }
 
 fn head(staged: &Staged, map_root: Hash, time: UnixMillis, note: Bytes) -> Head {
     let edge = staged.range.clone();
-    Head { size: edge.size(), root: staged.root, map_root, time, note, edge }
+    Head {
+        size: edge.size(),
+        root: staged.root,
+        map_root,
+        time,
+        note,
+        edge,
+    }
 }
 
 fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Internal> {
@@ -244,7 +287,11 @@ fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Inte
         .log_signer
         .sign(text.as_bytes())
         .map_err(|error| Internal::new("signing a checkpoint", error))?;
-    let signature = Signature { name: key.name().clone(), id: key.id(), bytes: bytes.to_vec() };
+    let signature = Signature {
+        name: key.name().clone(),
+        id: key.id(),
+        bytes: bytes.to_vec(),
+    };
     Ok(format!("{text}\n{}\n", signature.line()).into())
 }
 
@@ -256,11 +303,19 @@ fn write_links(batch: &mut Batch, links: &[LogEntry], first: u64) {
 }
 
 fn write_head(batch: &mut Batch, staged: Staged, head: &Head) {
-    let tiles = staged.tiles.into_iter().map(|(id, tile)| (tile_key(&id), tile.into()));
+    let tiles = staged
+        .tiles
+        .into_iter()
+        .map(|(id, tile)| (tile_key(&id), tile.into()));
     batch.puts.extend(tiles);
-    let bundles = staged.bundles.into_iter().map(|(index, bundle)| put(&BUNDLES, &index, bundle));
+    let bundles = staged
+        .bundles
+        .into_iter()
+        .map(|(index, bundle)| put(&BUNDLES, &index, bundle));
     batch.puts.extend(bundles);
-    batch.puts.push((CHECKPOINTS.key(&head.size), head.note.clone()));
+    batch
+        .puts
+        .push((CHECKPOINTS.key(&head.size), head.note.clone()));
     batch.puts.push((LOG_HEAD.key(&()), head.row().write()));
 }
 
@@ -268,9 +323,17 @@ fn write_head(batch: &mut Batch, staged: Staged, head: &Head) {
 async fn fence(engine: &Engine, batch: &mut Batch, ground: &Ground) -> Result<(), Internal> {
     let until = engine.ports().store.now().await?.plus(LEASE_LIFE);
     let lease = LEASES.key(&ROLE.to_vec());
-    let row = LeaseRow { holder: engine.process_id().to_vec(), until_ms: until.0 };
-    batch.checks.push((LOG_HEAD.key(&()), Expect::Is(ground.head_version)));
-    batch.checks.push((lease.clone(), ground.lease_version.map_or(Expect::Absent, Expect::Is)));
+    let row = LeaseRow {
+        holder: engine.process_id().to_vec(),
+        until_ms: until.0,
+    };
+    batch
+        .checks
+        .push((LOG_HEAD.key(&()), Expect::Is(ground.head_version)));
+    batch.checks.push((
+        lease.clone(),
+        ground.lease_version.map_or(Expect::Absent, Expect::Is),
+    ));
     batch.puts.push((lease, row.write()));
     Ok(())
 }
@@ -282,7 +345,9 @@ async fn commit(engine: &Engine, batch: Batch, head: Head) -> Result<(), Interna
             Ok(())
         }
         Err(error @ CommitError::Fatal(_)) => {
-            engine.published().halt(format!("the store takes no writes: {error}"));
+            engine
+                .published()
+                .halt(format!("the store takes no writes: {error}"));
             Err(error.into())
         }
         Err(error) => Err(error.into()),
@@ -301,7 +366,11 @@ pub(crate) async fn found(
 ) -> Result<(), Internal> {
     let map = map::load(&ports.store, Vec::new()).await?;
     let change = map.finish().map_err(map::unreadable)?;
-    let edge = Edge { range: CompactRange::new(), tiles: Vec::new(), bundle: Bytes::new() };
+    let edge = Edge {
+        range: CompactRange::new(),
+        tiles: Vec::new(),
+        bundle: Bytes::new(),
+    };
     let time = ports.timer.now();
     let staged = Staged::build(&edge, &[], &change, time)?;
     let head = head(&staged, change.root, time, sign(ports, key, &staged)?);
@@ -316,10 +385,16 @@ pub(crate) async fn found(
 /// # Errors
 /// Our own failures only.
 pub(crate) async fn publish(engine: &Engine) -> Result<(), Internal> {
-    let rows = engine.ports().store.get_many(&[LOG_HEAD.key(&())], Freshness::Now).await?;
+    let rows = engine
+        .ports()
+        .store
+        .get_many(&[LOG_HEAD.key(&())], Freshness::Now)
+        .await?;
     let row = rows.into_iter().next().flatten();
     let (_, row) = row.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
-    engine.published().observe(Head::read(&LOG_HEAD.read(&row)?)?);
+    engine
+        .published()
+        .observe(Head::read(&LOG_HEAD.read(&row)?)?);
     Ok(())
 }
 

@@ -41,8 +41,11 @@ impl Staged {
         time: UnixMillis,
     ) -> Result<Self, StoreError> {
         let map_head = LogEntry::map_head(map.root, time.0);
-        let entries: Vec<_> =
-            links.iter().chain(std::iter::once(&map_head)).map(LogEntry::encode).collect();
+        let entries: Vec<_> = links
+            .iter()
+            .chain(std::iter::once(&map_head))
+            .map(LogEntry::encode)
+            .collect();
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
         let mut range = edge.range.clone();
         for leaf in &leaves {
@@ -51,12 +54,21 @@ impl Staged {
         let tiles = grow(edge.range.size(), &edge.tiles, &leaves)
             .map_err(|error| StoreError::Corrupt(format!("the tiles of the log: {error}")))?;
         let bundles = bundles(edge, &entries)?;
-        Ok(Self { root: range.root(), range, tiles, bundles })
+        Ok(Self {
+            root: range.root(),
+            range,
+            tiles,
+            bundles,
+        })
     }
 
     /// The text to sign.
     pub(crate) fn checkpoint(&self, origin: &str) -> Checkpoint {
-        Checkpoint { origin: origin.into(), size: self.range.size(), root: self.root }
+        Checkpoint {
+            origin: origin.into(),
+            size: self.range.size(),
+            root: self.root,
+        }
     }
 }
 

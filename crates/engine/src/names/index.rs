@@ -43,7 +43,8 @@ impl NameIndex {
 
     /// Adjusts [`NameIndex::total`].
     pub(crate) fn count(&self, change: i64) {
-        self.total.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+        self.total
+            .fetch_add(change.cast_unsigned(), Ordering::Relaxed);
     }
 
     /// Whether the scan at start-up is complete.
@@ -128,7 +129,9 @@ impl Names {
             pieces.push(line);
             return;
         };
-        let Err(offset) = find(piece, &line) else { return };
+        let Err(offset) = find(piece, &line) else {
+            return;
+        };
         piece.splice(offset..offset, line);
         if piece.len() > PIECE_BYTES_MAX {
             let upper = piece.split_off(next_line(piece, piece.len() / 2));
@@ -141,7 +144,9 @@ impl Names {
     fn remove(&mut self, name: &Name) {
         let line = line(name);
         let at = piece_of(&self.pieces, &line);
-        let Some(piece) = self.pieces.get_mut(at) else { return };
+        let Some(piece) = self.pieces.get_mut(at) else {
+            return;
+        };
         if let Ok(offset) = find(piece, &line) {
             piece.drain(offset..offset + line.len());
             if piece.is_empty() {
@@ -163,7 +168,9 @@ fn line(name: &Name) -> Vec<u8> {
 
 /// The piece a line belongs to: the last whose first line is not greater.
 fn piece_of(pieces: &[Piece], line: &[u8]) -> usize {
-    pieces.partition_point(|piece| first_line(piece) <= line).saturating_sub(1)
+    pieces
+        .partition_point(|piece| first_line(piece) <= line)
+        .saturating_sub(1)
 }
 
 fn first_line(piece: &[u8]) -> &[u8] {
@@ -187,7 +194,10 @@ fn find(piece: &[u8], line: &[u8]) -> Result<usize, usize> {
 
 /// Start of the line that covers offset `at`.
 fn line_start(piece: &[u8], at: usize) -> usize {
-    piece.get(..at).and_then(|head| memchr::memrchr(b'\n', head)).map_or(0, |newline| newline + 1)
+    piece
+        .get(..at)
+        .and_then(|head| memchr::memrchr(b'\n', head))
+        .map_or(0, |newline| newline + 1)
 }
 
 /// Start of the line behind the one that covers offset `at`.
@@ -207,7 +217,11 @@ mod tests {
     }
 
     fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
-        index.search(fragment, skip, limit).iter().map(Name::to_string).collect()
+        index
+            .search(fragment, skip, limit)
+            .iter()
+            .map(Name::to_string)
+            .collect()
     }
 
     #[test]
@@ -240,7 +254,9 @@ mod tests {
         let (index, mut model) = (NameIndex::default(), BTreeSet::new());
         let mut state = 7_u64;
         for _ in 0..40_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let text = format!("n{:x}", (state >> 33) % 20_000);
             if state >> 63 == 0 {
                 index.show(&name(&text));
@@ -250,12 +266,30 @@ mod tests {
                 model.remove(&text);
             }
         }
-        assert!(index.names.read().unwrap().pieces.iter().all(|piece| piece.len() <= PIECE_BYTES_MAX));
+        assert!(
+            index
+                .names
+                .read()
+                .unwrap()
+                .pieces
+                .iter()
+                .all(|piece| piece.len() <= PIECE_BYTES_MAX)
+        );
         for fragment in ["n1", "ff", "0", "n4e1f"] {
-            let expect: Vec<_> =
-                model.iter().filter(|text| text.contains(fragment)).skip(3).take(30).collect();
-            assert_eq!(texts(&index, fragment, 3, 30).iter().collect::<Vec<_>>(), expect);
+            let expect: Vec<_> = model
+                .iter()
+                .filter(|text| text.contains(fragment))
+                .skip(3)
+                .take(30)
+                .collect();
+            assert_eq!(
+                texts(&index, fragment, 3, 30).iter().collect::<Vec<_>>(),
+                expect
+            );
         }
-        assert_eq!(texts(&index, "n", 0, usize::MAX), model.into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            texts(&index, "n", 0, usize::MAX),
+            model.into_iter().collect::<Vec<_>>()
+        );
     }
 }

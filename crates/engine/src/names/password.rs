@@ -21,14 +21,22 @@ impl Names<'_> {
         let label = Handle::Name(name.clone()).label(&ports.label_key);
         let guard = Guard::EditPassword;
         if self.0.settings().limits_enabled {
-            in_tx!(self.0, "guard_password", |tx| guard_in(tx, guard, label.0.0, now).await)?;
+            in_tx!(self.0, "guard_password", |tx| guard_in(
+                tx, guard, label.0.0, now
+            )
+            .await)?;
         }
-        let held = self.read(&NAMES, name).await?.ok_or(NameError::WrongPassword)?;
+        let held = self
+            .read(&NAMES, name)
+            .await?
+            .ok_or(NameError::WrongPassword)?;
         let row = self.read(&TOX_RECORDS, &held.identity()?).await?;
         let row = row.ok_or(NameError::WrongPassword)?;
         let salt: Option<[u8; 16]> = row.password_salt.as_slice().try_into().ok();
         let hash: Option<[u8; 32]> = row.password_hash.as_slice().try_into().ok();
-        let (Some(salt), Some(hash)) = (salt, hash) else { return Err(NameError::WrongPassword) };
+        let (Some(salt), Some(hash)) = (salt, hash) else {
+            return Err(NameError::WrongPassword);
+        };
         if password::verify(&ports.pepper, &salt, password, &hash) {
             Ok(())
         } else {

@@ -54,7 +54,10 @@ impl Names<'_> {
         }
         let command = self.command(push, &sealed);
         let (head, is_new) = in_tx!(self.0, "push_name", |tx| push_in(tx, &command).await)?;
-        Ok(Pushed { head, password: is_new.then_some(command.password) })
+        Ok(Pushed {
+            head,
+            password: is_new.then_some(command.password),
+        })
     }
 
     fn command(&self, push: Push, sealed: &Sealed) -> Command {
@@ -74,8 +77,14 @@ impl Names<'_> {
             password_hash: password::hash(&ports.pepper, &password_salt, password.expose()),
             password,
             password_salt,
-            stamp: Stamp { salt: draw(rng), at: now },
-            released: Released { release_after: settings.release_after, now },
+            stamp: Stamp {
+                salt: draw(rng),
+                at: now,
+            },
+            released: Released {
+                release_after: settings.release_after,
+                now,
+            },
             push,
         }
     }
@@ -100,7 +109,9 @@ pub(super) async fn accept_once_in(
     seen: [u8; 32],
 ) -> Result<(), NameError> {
     if tx.get(&SEEN, &(timestamp, seen)).await?.is_some() {
-        return Err(NameError::Malformed("this sealed request was accepted before"));
+        return Err(NameError::Malformed(
+            "this sealed request was accepted before",
+        ));
     }
     tx.put(&SEEN, &(timestamp, seen), &SeenRow {});
     Ok(())
@@ -127,10 +138,14 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
         Some(held) => update_in(tx, command, &held).await?,
         None => register_in(tx, command).await?,
     }
-    tx.put(&TOX_KEYS, &key, &ToxKeyRow {
-        name: push.name.as_str().into(),
-        visibility: push.visibility.number(),
-    });
+    tx.put(
+        &TOX_KEYS,
+        &key,
+        &ToxKeyRow {
+            name: push.name.as_str().into(),
+            visibility: push.visibility.number(),
+        },
+    );
     tx.effect(match push.visibility {
         Visibility::Private => Effect::NameHidden(push.name.clone()),
         Visibility::Searchable | Visibility::Listed => Effect::NameShown(push.name.clone()),
@@ -140,7 +155,9 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
         bio_hash: bio_hash(&push.bio),
         visibility: push.visibility,
     };
-    let evidence = Evidence::Boxed { kid: Kid::curve25519(&command.auth.0) };
+    let evidence = Evidence::Boxed {
+        kid: Kid::curve25519(&command.auth.0),
+    };
     let head = append_in(tx, command.label, statement, evidence, command.stamp).await?;
     Ok((head, is_new))
 }
@@ -148,7 +165,9 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
 async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
     let push = &command.push;
     if command.strict_possession && command.auth != push.tox_id.key() {
-        return Err(NameError::Malformed("a new name must be sealed by the key of its Tox ID"));
+        return Err(NameError::Malformed(
+            "a new name must be sealed by the key of its Tox ID",
+        ));
     }
     if let Some(tombstone) = tx.get(&TOMBSTONES, &command.tombstone).await? {
         if !command.released.may_take(&tombstone, &command.auth_hash) {
@@ -156,28 +175,35 @@ async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError
         }
         tx.delete(&TOMBSTONES, &command.tombstone);
     }
-    tx.put(&NAMES, &push.name, &NameRow {
-        identity: command.identity.0.to_vec(),
-        doors: DOOR_TOXME,
-        visibility: push.visibility.number(),
-    });
-    tx.put(&TOX_RECORDS, &command.identity, &ToxRecordRow {
-        password_salt: command.password_salt.to_vec(),
-        password_hash: command.password_hash.to_vec(),
-        ..record_row(command)
-    });
+    tx.put(
+        &NAMES,
+        &push.name,
+        &NameRow {
+            identity: command.identity.0.to_vec(),
+            doors: DOOR_TOXME,
+            visibility: push.visibility.number(),
+        },
+    );
+    tx.put(
+        &TOX_RECORDS,
+        &command.identity,
+        &ToxRecordRow {
+            password_salt: command.password_salt.to_vec(),
+            password_hash: command.password_hash.to_vec(),
+            ..record_row(command)
+        },
+    );
     tx.effect(Effect::NamesCounted(1));
     Ok(())
 }
 
-async fn update_in(
-    tx: &mut Tx<'_>,
-    command: &Command,
-    held: &NameRow,
-) -> Result<(), NameError> {
+async fn update_in(tx: &mut Tx<'_>, command: &Command, held: &NameRow) -> Result<(), NameError> {
     let identity = held.identity()?;
     // The name's row guards the record: whoever changes the record rewrites that row too.
-    let old = tx.peek(&TOX_RECORDS, &identity).await?.ok_or_else(|| malformed("Tox record"))?;
+    let old = tx
+        .peek(&TOX_RECORDS, &identity)
+        .await?
+        .ok_or_else(|| malformed("Tox record"))?;
     let old_key = old.record()?.tox_id.key();
     if old_key != command.auth {
         return Err(NameError::Taken);
@@ -186,12 +212,23 @@ async fn update_in(
         tx.delete(&TOX_KEYS, &old_key);
     }
     let visibility = command.push.visibility.number();
-    tx.put(&NAMES, &command.push.name, &NameRow { visibility, ..held.clone() });
-    tx.put(&TOX_RECORDS, &identity, &ToxRecordRow {
-        password_salt: old.password_salt,
-        password_hash: old.password_hash,
-        ..record_row(command)
-    });
+    tx.put(
+        &NAMES,
+        &command.push.name,
+        &NameRow {
+            visibility,
+            ..held.clone()
+        },
+    );
+    tx.put(
+        &TOX_RECORDS,
+        &identity,
+        &ToxRecordRow {
+            password_salt: old.password_salt,
+            password_hash: old.password_hash,
+            ..record_row(command)
+        },
+    );
     Ok(())
 }
 

@@ -58,7 +58,9 @@ impl Names<'_> {
     }
 
     async fn record(&self, name: &Name) -> Result<Option<ToxRecord>, NameError> {
-        let Some(held) = self.read(&NAMES, name).await? else { return Ok(None) };
+        let Some(held) = self.read(&NAMES, name).await? else {
+            return Ok(None);
+        };
         // A release between the two reads leaves no record: then the name is unknown.
         let row = self.read(&TOX_RECORDS, &held.identity()?).await?;
         Ok(row.map(|row| row.record()).transpose()?)
@@ -73,7 +75,10 @@ impl Names<'_> {
             return Err(NameError::Malformed("id is empty"));
         }
         let key = ToxKey::parse(key).ok_or(NameError::InvalidId)?;
-        let bound = self.read(&TOX_KEYS, &key).await?.ok_or(NameError::UnknownKey)?;
+        let bound = self
+            .read(&TOX_KEYS, &key)
+            .await?
+            .ok_or(NameError::UnknownKey)?;
         match Visibility::from_privacy(bound.visibility.into()) {
             Visibility::Private => Err(NameError::UnknownKey),
             Visibility::Searchable | Visibility::Listed => {
@@ -115,10 +120,18 @@ impl Names<'_> {
             records.push(TOX_RECORDS.key(&held.identity()?));
         }
         let mut found = Vec::with_capacity(records.len());
-        for row in self.read_many(&TOX_RECORDS, &records).await?.into_iter().flatten() {
+        for row in self
+            .read_many(&TOX_RECORDS, &records)
+            .await?
+            .into_iter()
+            .flatten()
+        {
             let record = row.record()?;
             if record.visibility > Visibility::Private {
-                found.push(Found { name: record.name, bio: record.bio });
+                found.push(Found {
+                    name: record.name,
+                    bio: record.bio,
+                });
             }
         }
         Ok(found)
@@ -137,7 +150,11 @@ impl Names<'_> {
     fn blur(&self, count: u64) -> u64 {
         let [byte, other] = draw(self.0.ports().rng.as_ref());
         let noise = u64::from(u16::from_be_bytes([byte, other])) % 201;
-        count.saturating_add(noise).saturating_sub(100).div_ceil(100).saturating_mul(100)
+        count
+            .saturating_add(noise)
+            .saturating_sub(100)
+            .div_ceil(100)
+            .saturating_mul(100)
     }
 
     /// Signs 64 bytes a stranger chose, with a key that signs nothing else: signature, then bytes.
@@ -181,6 +198,9 @@ impl Names<'_> {
     ) -> Result<Vec<Option<V>>, NameError> {
         let rows = self.0.ports().store.get_many(keys, STALENESS).await?;
         let read = |row: Option<(_, bytes::Bytes)>| row.map(|(_, value)| table.read(&value));
-        Ok(rows.into_iter().map(|row| read(row).transpose()).collect::<Result<_, _>>()?)
+        Ok(rows
+            .into_iter()
+            .map(|row| read(row).transpose())
+            .collect::<Result<_, _>>()?)
     }
 }

@@ -6,9 +6,7 @@ use crate::chain::append::{ChainHead, Stamp, append_in, head_in};
 use crate::dialects::toxme::Delete;
 use crate::outbox::{Job, enqueue_in};
 use crate::ports::rng::draw;
-use crate::tables::{
-    NAMES, TOMBSTONES, TOX_KEYS, TOX_RECORDS, TombstoneRow,
-};
+use crate::tables::{NAMES, TOMBSTONES, TOX_KEYS, TOX_RECORDS, TombstoneRow};
 use crate::tx::{Effect, Tx, in_tx};
 use crate::types::link::{Evidence, Statement};
 use crate::types::{Handle, JobId, Kid, Label, Name, ToxKey, UnixMillis};
@@ -29,9 +27,9 @@ impl Released {
     /// The key that gave a name up may have it again at once, others after the wait.
     pub(super) fn may_take(&self, tombstone: &TombstoneRow, key_hash: &[u8; 32]) -> bool {
         crypto::token::equal(&tombstone.key_hash, key_hash)
-            || self.release_after.is_some_and(|wait| {
-                self.now >= UnixMillis(tombstone.released_at_ms).plus(wait)
-            })
+            || self
+                .release_after
+                .is_some_and(|wait| self.now >= UnixMillis(tombstone.released_at_ms).plus(wait))
     }
 }
 
@@ -59,7 +57,9 @@ impl Names<'_> {
         let now = ports.timer.now();
         let delete = Delete::parse(&plaintext, now)?;
         if delete.key != ToxKey(sealed.sender) {
-            return Err(NameError::Malformed("a delete must be sealed by the key it names"));
+            return Err(NameError::Malformed(
+                "a delete must be sealed by the key it names",
+            ));
         }
         let command = Command {
             delete,
@@ -67,30 +67,47 @@ impl Names<'_> {
             key_hash: self.key_hash(&delete.key),
             keeps_tombstone: self.0.settings().release_after != Some(Duration::ZERO),
             job: JobId(draw(ports.rng.as_ref())),
-            stamp: Stamp { salt: draw(ports.rng.as_ref()), at: now },
+            stamp: Stamp {
+                salt: draw(ports.rng.as_ref()),
+                at: now,
+            },
         };
-        in_tx!(self.0, "release_name", |tx| self.release_in(tx, &command).await)
+        in_tx!(self.0, "release_name", |tx| self
+            .release_in(tx, &command)
+            .await)
     }
 
     async fn release_in(&self, tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
         let (delete, key) = (&command.delete, command.delete.key);
         accept_once_in(tx, delete.timestamp, command.seen).await?;
-        let bound = tx.get(&TOX_KEYS, &key).await?.ok_or(NameError::UnknownKey)?;
+        let bound = tx
+            .get(&TOX_KEYS, &key)
+            .await?
+            .ok_or(NameError::UnknownKey)?;
         let name = Name::parse(&bound.name).map_err(|_| malformed("Tox key"))?;
-        let held = tx.get(&NAMES, &name).await?.ok_or_else(|| malformed("Tox key"))?;
+        let held = tx
+            .get(&NAMES, &name)
+            .await?
+            .ok_or_else(|| malformed("Tox key"))?;
         tx.delete(&TOX_KEYS, &key);
         tx.delete(&NAMES, &name);
         tx.delete(&TOX_RECORDS, &held.identity()?);
         if command.keeps_tombstone {
-            tx.put(&TOMBSTONES, &self.name_hash(&name), &TombstoneRow {
-                key_hash: command.key_hash.to_vec(),
-                released_at_ms: command.stamp.at.0,
-            });
+            tx.put(
+                &TOMBSTONES,
+                &self.name_hash(&name),
+                &TombstoneRow {
+                    key_hash: command.key_hash.to_vec(),
+                    released_at_ms: command.stamp.at.0,
+                },
+            );
         }
         tx.effect(Effect::NameHidden(name.clone()));
         tx.effect(Effect::NamesCounted(-1));
         let label = Handle::Name(name).label(&self.0.ports().label_key);
-        let evidence = Evidence::Boxed { kid: Kid::curve25519(&key.0) };
+        let evidence = Evidence::Boxed {
+            kid: Kid::curve25519(&key.0),
+        };
         self.end_chain_in(tx, command, label, evidence).await?;
         Ok(())
     }
@@ -104,7 +121,10 @@ impl Names<'_> {
         evidence: Evidence,
     ) -> Result<ChainHead, NameError> {
         if let Some(last) = head_in(tx, label).await? {
-            let job = Job::EraseLinks { label, through: last.seqno };
+            let job = Job::EraseLinks {
+                label,
+                through: last.seqno,
+            };
             enqueue_in(tx, command.job, &job, command.stamp.at);
         }
         let statement = Statement::ReleaseHandle;
@@ -114,7 +134,10 @@ impl Names<'_> {
     /// Keyed hash under which a released name is remembered.
     pub(super) fn name_hash(&self, name: &Name) -> [u8; 32] {
         let pepper = &self.0.ports().pepper;
-        crypto::token::hmac_sha256(pepper, &[b"sealbook/tombstone/v1", name.as_str().as_bytes()])
+        crypto::token::hmac_sha256(
+            pepper,
+            &[b"sealbook/tombstone/v1", name.as_str().as_bytes()],
+        )
     }
 
     /// Keyed hash under which the key that released a name is remembered.

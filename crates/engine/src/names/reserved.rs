@@ -4,11 +4,46 @@ use crate::types::Name;
 
 /// First path segments of every door, and words people trust. Sorted.
 const RESERVED: [&str; 40] = [
-    "_", ".well-known", "a", "abuse", "add_ui", "admin", "administrator", "ap", "api", "barcode",
-    "edit_ui", "favicon.ico", "friends", "healthz", "help", "hostmaster", "info", "livez", "log",
-    "metrics", "noc", "operator", "pk", "pks", "postmaster", "readyz", "robots.txt", "root",
-    "sealbook", "security", "ssladmin", "static", "support", "sysadmin", "system", "u", "v1", "v2",
-    "webmaster", "www",
+    "_",
+    ".well-known",
+    "a",
+    "abuse",
+    "add_ui",
+    "admin",
+    "administrator",
+    "ap",
+    "api",
+    "barcode",
+    "edit_ui",
+    "favicon.ico",
+    "friends",
+    "healthz",
+    "help",
+    "hostmaster",
+    "info",
+    "livez",
+    "log",
+    "metrics",
+    "noc",
+    "operator",
+    "pk",
+    "pks",
+    "postmaster",
+    "readyz",
+    "robots.txt",
+    "root",
+    "sealbook",
+    "security",
+    "ssladmin",
+    "static",
+    "support",
+    "sysadmin",
+    "system",
+    "u",
+    "v1",
+    "v2",
+    "webmaster",
+    "www",
 ];
 
 /// Whether a name is kept back.
@@ -27,7 +62,11 @@ mod tests {
         }
         assert!(!is_reserved(&Name::parse("alice").unwrap()));
         for word in RESERVED {
-            assert_eq!(Name::parse(word).unwrap().as_str(), word, "is in normal form");
+            assert_eq!(
+                Name::parse(word).unwrap().as_str(),
+                word,
+                "is in normal form"
+            );
         }
     }
 }

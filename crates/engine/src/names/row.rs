@@ -22,7 +22,9 @@ impl ToxRecordRow {
         let tox_id: Option<[u8; 38]> = self.tox_id.as_slice().try_into().ok();
         Ok(ToxRecord {
             name: Name::parse(&self.name).map_err(|_| malformed("Tox record"))?,
-            tox_id: tox_id.and_then(ToxId::from_bytes).ok_or_else(|| malformed("Tox record"))?,
+            tox_id: tox_id
+                .and_then(ToxId::from_bytes)
+                .ok_or_else(|| malformed("Tox record"))?,
             bio: Bio::parse(&self.bio).ok_or_else(|| malformed("Tox record"))?,
             visibility: Visibility::from_privacy(self.visibility.into()),
             changed_at: UnixMillis(self.changed_at_ms),

@@ -54,7 +54,14 @@ pub enum Outcome {
 
 /// Adds a job to the caller's unit of work. One write.
 pub(crate) fn enqueue_in(tx: &mut Tx<'_>, id: JobId, job: &Job, due: UnixMillis) {
-    tx.put(&JOBS, &(due, id), &JobRow { attempts: 0, job: Some(job.into()) });
+    tx.put(
+        &JOBS,
+        &(due, id),
+        &JobRow {
+            attempts: 0,
+            job: Some(job.into()),
+        },
+    );
     tx.effect(Effect::JobQueued);
 }
 
@@ -69,7 +76,10 @@ pub(crate) async fn due_in(
     let all = JOBS.range(&[]);
     let mut end = vec![JOBS.tag()];
     UnixMillis(now.0.saturating_add(1)).write(&mut end);
-    let range = KeyRange { start: all.start, end: Some(Key::from(end)) };
+    let range = KeyRange {
+        start: all.start,
+        end: Some(Key::from(end)),
+    };
     tx.scan(&JOBS, range, JOBS_PER_ROUND).await
 }
 
@@ -82,10 +92,22 @@ pub(crate) fn take_in(
 ) -> Option<Leased> {
     let job = row.job.as_ref().and_then(Job::read)?;
     let attempt = row.attempts.saturating_add(1);
-    let leased = Leased { id: key.1, job, attempt, due: now.plus(JOB_LEASE) };
+    let leased = Leased {
+        id: key.1,
+        job,
+        attempt,
+        due: now.plus(JOB_LEASE),
+    };
     tx.expect(&JOBS, &key, version);
     tx.delete(&JOBS, &key);
-    tx.put(&JOBS, &(leased.due, leased.id), &JobRow { attempts: attempt, ..row });
+    tx.put(
+        &JOBS,
+        &(leased.due, leased.id),
+        &JobRow {
+            attempts: attempt,
+            ..row
+        },
+    );
     Some(leased)
 }
 
@@ -100,7 +122,9 @@ pub(crate) async fn settle_in(
     now: UnixMillis,
 ) -> Result<(), Internal> {
     let key = (leased.due, leased.id);
-    let Some(row) = tx.get(&JOBS, &key).await? else { return Ok(()) };
+    let Some(row) = tx.get(&JOBS, &key).await? else {
+        return Ok(());
+    };
     tx.delete(&JOBS, &key);
     match outcome {
         Outcome::Done => {}

@@ -1,6 +1,5 @@
 //! The server's keys, by what they may be used for. Implementations hold the secrets.
 
-
 /// Signs. Each key has one purpose: the log's signs checkpoints and nothing else, the record
 /// signer's signs memorabilia and nothing else.
 pub trait Signer: Send + Sync {

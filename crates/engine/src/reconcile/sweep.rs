@@ -21,7 +21,10 @@ pub(super) async fn tick(engine: &Engine) -> Result<Progress, Internal> {
     let replay_end = now.seconds().saturating_sub(REPLAY_KEPT.as_secs());
     let mut end = vec![SEEN.tag()];
     replay_end.write(&mut end);
-    let old = KeyRange { end: Some(Key::from(end)), ..SEEN.range(&[]) };
+    let old = KeyRange {
+        end: Some(Key::from(end)),
+        ..SEEN.range(&[])
+    };
     let seen = remove(engine, &SEEN, old, |_, _| true).await?;
     let guards = |(policy, _): &(u8, [u8; 32]), row: &_| guard_ended(*policy, row, now);
     let guards = remove(engine, &GUARDS, GUARDS.range(&[]), guards).await?;
@@ -29,7 +32,11 @@ pub(super) async fn tick(engine: &Engine) -> Result<Progress, Internal> {
         None => false,
         Some(wait) => sweep_tombstones(engine, wait, now).await?,
     };
-    Ok(if seen || guards || tombstones { Progress::MoreNow } else { Progress::Idle })
+    Ok(if seen || guards || tombstones {
+        Progress::MoreNow
+    } else {
+        Progress::Idle
+    })
 }
 
 async fn sweep_tombstones(
@@ -58,7 +65,10 @@ async fn remove<K: TableKey, V: Row>(
         let rows = crate::tx::scan_table(store, table, range.clone(), SWEEP_ROWS).await?;
         let is_last = (rows.len() as u64) < u64::from(SWEEP_ROWS);
         let next = rows.last().map(|(key, ..)| behind(&table.key(key)));
-        let over: Vec<_> = rows.iter().filter(|(key, _, row)| is_over(key, row)).collect();
+        let over: Vec<_> = rows
+            .iter()
+            .filter(|(key, _, row)| is_over(key, row))
+            .collect();
         if !over.is_empty() {
             in_tx!(engine, "sweep", |tx| {
                 for (key, version, _) in &over {

@@ -62,9 +62,11 @@ impl Handle {
         Label(match self {
             Self::Name(name) => merkle::entry::public_label(1, name.as_str().as_bytes()),
             Self::Uid(uid) => merkle::entry::public_label(2, uid),
-            Self::Phone(phone) => {
-                Hash(crypto::token::keyed_label(key, 3, phone.as_str().as_bytes()))
-            }
+            Self::Phone(phone) => Hash(crypto::token::keyed_label(
+                key,
+                3,
+                phone.as_str().as_bytes(),
+            )),
             Self::Avatar(kid) => merkle::entry::public_label(4, &kid.0),
         })
     }
@@ -79,7 +81,14 @@ mod tests {
         for good in ["+4915112345678", "+1234567", "+123456789012345"] {
             assert!(Phone::parse(good).is_some(), "{good}");
         }
-        for bad in ["4915112345678", "+0123456789", "+123456", "+1234567890123456", "+12345 67", "+"] {
+        for bad in [
+            "4915112345678",
+            "+0123456789",
+            "+123456",
+            "+1234567890123456",
+            "+12345 67",
+            "+",
+        ] {
             assert!(Phone::parse(bad).is_none(), "{bad}");
         }
     }

@@ -131,12 +131,18 @@ impl Link {
         if message.version != LINK_VERSION {
             return Err(LinkFault);
         }
-        let prev = message.prev.map(|hash| Hash::from_slice(&hash).map(LinkHash).ok_or(LinkFault));
+        let prev = message
+            .prev
+            .map(|hash| Hash::from_slice(&hash).map(LinkHash).ok_or(LinkFault));
         Ok(Self {
             label: Label(Hash::from_slice(&message.label).ok_or(LinkFault)?),
             seqno: Seqno::new(message.seqno).ok_or(LinkFault)?,
             prev: prev.transpose()?,
-            statement: message.statement.ok_or(LinkFault)?.read().ok_or(LinkFault)?,
+            statement: message
+                .statement
+                .ok_or(LinkFault)?
+                .read()
+                .ok_or(LinkFault)?,
             evidence: message.evidence.ok_or(LinkFault)?.read().ok_or(LinkFault)?,
             created_at: UnixMillis(message.created_at_ms),
         })
@@ -225,13 +231,15 @@ struct TrackStepMessage {
 impl From<&Statement> for StatementMessage {
     fn from(statement: &Statement) -> Self {
         match statement {
-            Statement::SetRecord { tox_id, bio_hash, visibility } => {
-                Self::SetRecord(SetRecordMessage {
-                    tox_id: tox_id.as_bytes().to_vec(),
-                    bio_hash: bio_hash.0.to_vec(),
-                    visibility: visibility.number(),
-                })
-            }
+            Statement::SetRecord {
+                tox_id,
+                bio_hash,
+                visibility,
+            } => Self::SetRecord(SetRecordMessage {
+                tox_id: tox_id.as_bytes().to_vec(),
+                bio_hash: bio_hash.0.to_vec(),
+                visibility: visibility.number(),
+            }),
             Statement::ReleaseHandle => Self::ReleaseHandle(EmptyMessage {}),
             Statement::AddKey(key) => Self::AddKey(key.0.to_vec()),
         }
@@ -255,7 +263,12 @@ impl StatementMessage {
 impl From<&Evidence> for EvidenceMessage {
     fn from(evidence: &Evidence) -> Self {
         match evidence {
-            Evidence::Signed { kid, payload, signature, track } => Self::Signed(SignedMessage {
+            Evidence::Signed {
+                kid,
+                payload,
+                signature,
+                track,
+            } => Self::Signed(SignedMessage {
                 kid: kid.0.to_vec(),
                 payload: payload.clone(),
                 signature: signature.clone(),
@@ -286,7 +299,9 @@ impl EvidenceMessage {
                     None => None,
                 },
             },
-            Self::Boxed(kid) => Evidence::Boxed { kid: Kid(kid.try_into().ok()?) },
+            Self::Boxed(kid) => Evidence::Boxed {
+                kid: Kid(kid.try_into().ok()?),
+            },
             Self::Password(EmptyMessage {}) => Evidence::Password,
             Self::Unproven(EmptyMessage {}) => Evidence::Unproven,
             Self::Operator(EmptyMessage {}) => Evidence::Operator,
@@ -351,7 +366,12 @@ mod tests {
             visibility: Visibility::Searchable,
         };
         for (statement, evidence) in [
-            (record, Evidence::Boxed { kid: Kid::curve25519(&[4; 32]) }),
+            (
+                record,
+                Evidence::Boxed {
+                    kid: Kid::curve25519(&[4; 32]),
+                },
+            ),
             (Statement::ReleaseHandle, Evidence::Password),
             (Statement::AddKey(ToxKey([6; 32])), signed),
             (Statement::ReleaseHandle, Evidence::Unproven),

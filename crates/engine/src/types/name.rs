@@ -53,7 +53,11 @@ impl Name {
 #[must_use]
 pub fn fold(text: &str) -> String {
     // Lower-casing may denormalise (U+0130), and NFC may compose what lower-casing left apart.
-    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+    text.nfc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfc()
+        .collect()
 }
 
 impl fmt::Display for Name {
@@ -101,7 +105,10 @@ mod tests {
         let composed = Name::parse("Zo\u{eb}").unwrap();
         assert_eq!(composed.as_str(), "zo\u{eb}");
         assert_eq!(Name::parse("ZOE\u{308}").unwrap(), composed);
-        assert_eq!(Name::parse("\u{130}").unwrap(), Name::parse("i\u{307}").unwrap());
+        assert_eq!(
+            Name::parse("\u{130}").unwrap(),
+            Name::parse("i\u{307}").unwrap()
+        );
     }
 
     #[test]
@@ -124,7 +131,11 @@ mod tests {
         for bad in "@/:;()\"' \t\n\r\u{0}\u{7f}\u{85}\u{a0}\u{200b}\u{202e}\u{2028}\u{feff}\u{3000}"
             .chars()
         {
-            assert_eq!(Name::parse(&format!("a{bad}b")), Err(NameFault::Character), "{bad:?}");
+            assert_eq!(
+                Name::parse(&format!("a{bad}b")),
+                Err(NameFault::Character),
+                "{bad:?}"
+            );
         }
         assert_eq!(Name::parse(""), Err(NameFault::Empty));
         assert_eq!(Name::parse(&"x".repeat(64)), Err(NameFault::TooLong));

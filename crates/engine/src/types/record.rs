@@ -44,7 +44,11 @@ impl Bio {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut folded = String::with_capacity(text.len());
-        for part in text.trim().split(['\r', '\n']).filter(|part| !part.is_empty()) {
+        for part in text
+            .trim()
+            .split(['\r', '\n'])
+            .filter(|part| !part.is_empty())
+        {
             if !folded.is_empty() {
                 folded.push(' ');
             }

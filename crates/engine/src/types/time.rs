@@ -16,7 +16,10 @@ impl UnixMillis {
     /// This moment plus a duration; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// Time from `earlier` to this moment; zero if `earlier` is later.

@@ -57,7 +57,9 @@ impl ToxId {
     #[must_use]
     pub fn key(&self) -> ToxKey {
         let mut key = [0_u8; 32];
-        key.iter_mut().zip(&self.0).for_each(|(to, from)| *to = *from);
+        key.iter_mut()
+            .zip(&self.0)
+            .for_each(|(to, from)| *to = *from);
         ToxKey(key)
     }
 }
@@ -81,7 +83,11 @@ fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != N * 2 {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     let mut bytes = [0_u8; N];
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
         let [high, low] = pair else { return None };
@@ -106,7 +112,10 @@ mod tests {
     fn examples_parse_and_print_the_same() {
         for text in EXAMPLES {
             assert_eq!(ToxId::parse(text).unwrap().to_string(), text);
-            assert_eq!(ToxId::parse(&text.to_lowercase()).unwrap().to_string(), text);
+            assert_eq!(
+                ToxId::parse(&text.to_lowercase()).unwrap().to_string(),
+                text
+            );
         }
     }
 
@@ -124,8 +133,13 @@ mod tests {
     #[test]
     fn other_forms_are_refused() {
         let text = EXAMPLES[0];
-        for bad in [&text[..72], &text[..75], &format!("{text}\n"), &format!(" {}", &text[1..]), ""]
-        {
+        for bad in [
+            &text[..72],
+            &text[..75],
+            &format!("{text}\n"),
+            &format!(" {}", &text[1..]),
+            "",
+        ] {
             assert_eq!(ToxId::parse(bad), None, "{bad:?}");
         }
         assert_eq!(ToxKey::parse(&"é".repeat(32)), None);

@@ -1,0 +1,141 @@
+//! The world.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crypto::secret::Secret;
+use engine::names::Caller;
+use engine::ports::Ports;
+use engine::ports::store::Store;
+use engine::ports::timer::Timer;
+use engine::reconcile::{Progress, Reconciler};
+use engine::{Engine, OpenError, Settings};
+use store::memory::MemoryStore;
+
+use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient};
+
+/// When a world begins: 2014-05-13T16:53:20Z.
+const START_MS: u64 = 1_400_000_000_000;
+
+/// An engine and what it stands on.
+pub struct World {
+    /// The engine.
+    pub engine: Engine,
+    /// Its clock.
+    pub clock: Arc<FixedClock>,
+    /// Its store.
+    pub store: Arc<dyn Store>,
+}
+
+/// Settings of a test: home domain `example.test`, everything strict, limits on.
+#[must_use]
+pub fn default_settings() -> Settings {
+    Settings {
+        domain: "example.test".into(),
+        origin: Some("example.test/log".into()),
+        public_host: None,
+        merge_delay: Duration::from_millis(200),
+        release_after: Some(Duration::from_secs(30 * 24 * 3600)),
+        strict_possession: true,
+        limits_enabled: true,
+        processes: NonZeroU32::MIN,
+    }
+}
+
+impl World {
+    /// A new directory in memory.
+    pub async fn new() -> Self {
+        Self::with(default_settings()).await
+    }
+
+    /// A new directory in memory with these settings.
+    pub async fn with(settings: Settings) -> Self {
+        Self::over(Arc::new(MemoryStore::new()), settings).await
+    }
+
+    /// A directory in this store, its name index loaded.
+    pub async fn over(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let clock = Arc::new(FixedClock::at(START_MS));
+        let engine = Self::open(store.clone(), clock.clone(), settings).await;
+        let engine = engine.expect("a test's directory opens");
+        engine.load_names().await.expect("a test's names load");
+        Self {
+            engine,
+            clock,
+            store,
+        }
+    }
+
+    /// Opens a directory with the keys every test uses.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<FixedClock>,
+        settings: Settings,
+    ) -> Result<Engine, OpenError> {
+        Engine::open(Self::ports(store, clock), settings).await
+    }
+
+    /// The ports every test uses.
+    #[must_use]
+    pub fn ports(store: Arc<dyn Store>, clock: Arc<FixedClock>) -> Ports {
+        Ports {
+            store,
+            timer: clock,
+            rng: Arc::new(SeededRng::new(0)),
+            log_signer: Arc::new(FixedSigner::new([1; 32])),
+            record_signer: Arc::new(FixedSigner::new(Self::record_seed())),
+            box_key: Arc::new(FixedBoxKey::new(Self::record_seed())),
+            label_key: Secret::new([3; 32]),
+            pepper: Secret::new([4; 32]),
+        }
+    }
+
+    /// Seed 00..1f, the one the toxme vectors are made with.
+    #[must_use]
+    pub fn record_seed() -> [u8; 32] {
+        std::array::from_fn(|at| u8::try_from(at).expect("below 32"))
+    }
+
+    /// Now, in whole seconds.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        self.clock.now().seconds()
+    }
+
+    /// A Tox client of this directory.
+    #[must_use]
+    pub fn client(&self, byte: u8) -> ToxClient {
+        ToxClient::new(byte, self.engine.names().box_key())
+    }
+
+    /// A caller with an address of its own.
+    #[must_use]
+    pub fn caller(byte: u8) -> Caller {
+        Caller {
+            address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, byte)),
+        }
+    }
+
+    /// Runs a reconciler until it has nothing more to do.
+    pub async fn settle(&self, reconciler: Reconciler) {
+        while reconciler
+            .tick(&self.engine)
+            .await
+            .expect("a test's reconciler runs")
+            == Progress::MoreNow
+        {
+            self.clock.advance(Duration::from_secs(1));
+        }
+    }
+
+    /// Sequences and publishes everything that waits.
+    pub async fn sequence(&self) {
+        self.clock.advance(Duration::from_secs(1));
+        self.settle(Reconciler::Sequence).await;
+    }
+}
