@@ -1,0 +1,202 @@
+//! The request's id, its line in the log, and the place where faults are logged.
+//!
+//! Neither line ever has a name, a query, a header or a body in it: of the path only the matched
+//! route's pattern is written, and of the client only the network.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+
+use crate::client_ip::ClientContext;
+use crate::clock::Clock;
+use crate::fault::Fault;
+
+/// Characters of an id a client or proxy may give.
+const ID_LENGTH_MAX: usize = 64;
+const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request's id: the one it came with in `x-request-id`, if that is 1 to 64 of
+/// `A-Z a-z 0-9 . _ -`, or else one of ours. The answer carries it in the same header. A handler
+/// may take it as an argument; it is empty outside [`with_request_log`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The id as text, safe in logs and headers.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// What the log of requests needs.
+#[derive(Debug)]
+pub struct RequestLog {
+    clock: Clock,
+    lines: bool,
+    ids_from: u64,
+    ids_given: AtomicU64,
+}
+
+impl RequestLog {
+    /// `lines` turns the line per request on; faults are logged either way. `ids_from` is a random
+    /// number drawn when the process starts, so that ids of two processes do not meet. An id is
+    /// unique, and no secret.
+    #[must_use]
+    pub fn new(clock: Clock, lines: bool, ids_from: u64) -> Self {
+        Self {
+            clock,
+            lines,
+            ids_from,
+            ids_given: AtomicU64::new(0),
+        }
+    }
+
+    fn id(&self, headers: &HeaderMap) -> RequestId {
+        let given = headers
+            .get(&ID_HEADER)
+            .and_then(|value| value.to_str().ok());
+        given.filter(|text| is_id(text)).map_or_else(
+            || {
+                let number = self.ids_given.fetch_add(1, Ordering::Relaxed);
+                RequestId(format!("{:016x}-{number:x}", self.ids_from).into())
+            },
+            |text| RequestId(text.into()),
+        )
+    }
+}
+
+/// Gives every request its [`RequestId`], writes one info line for it if wanted, and logs the
+/// [`Fault`] its answer carries as an error. Put it inside
+/// [`with_client_context`](crate::client_ip::with_client_context) and outside the layers whose
+/// answers it shall see.
+///
+/// The duration ends when the answer's head is ready; a streamed body comes after it.
+pub fn with_request_log(router: Router, log: Arc<RequestLog>) -> Router {
+    router.layer(from_fn_with_state(log, observe))
+}
+
+/// The network of an address, as it may be logged: the first 24 bits of IPv4, 48 of IPv6.
+#[must_use]
+pub fn truncated(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => format!("{}/24", Ipv4Addr::from_bits(v4.to_bits() & (!0 << 8))),
+        IpAddr::V6(v6) => format!("{}/48", Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80))),
+    }
+}
+
+async fn observe(State(log): State<Arc<RequestLog>>, mut request: Request, next: Next) -> Response {
+    let started_us = log.clock.micros();
+    let id = log.id(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let client = request
+        .extensions()
+        .get::<ClientContext>()
+        .map(|client| client.address);
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = next.run(request).await;
+
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(ID_HEADER, value);
+    }
+    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        tracing::error!(request.id = %id, error = %fault, "request failed: {fault}");
+    }
+    if log.lines {
+        let duration_us = log.clock.micros().saturating_sub(started_us);
+        tracing::info!(
+            request.id = %id,
+            method = known(&method),
+            route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
+            status = response.status().as_u16(),
+            duration_ms = duration_us as f64 / 1000.0,
+            client = client.map(truncated),
+            "request answered",
+        );
+    }
+    response
+}
+
+fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// A method's name, unless the client made it up.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_network_of_an_address_remains() {
+        for (address, expected) in [
+            ("203.0.113.77", "203.0.113.0/24"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24"),
+            ("2001:db8:aaaa:bbbb:cccc::1", "2001:db8:aaaa::/48"),
+            ("::1", "::/48"),
+        ] {
+            assert_eq!(truncated(address.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn ids_are_short_and_plain() {
+        for good in ["a", "req-1_2.3", &"x".repeat(64)] {
+            assert!(is_id(good), "{good}");
+        }
+        for bad in ["", "a b", "a\nb", "é", "a\"b", "a/b", &"x".repeat(65)] {
+            assert!(!is_id(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn our_ids_differ() {
+        let log = RequestLog::new(Clock::new(|| 0), true, 0xabc);
+        let mut headers = HeaderMap::new();
+        assert_eq!(log.id(&headers).as_str(), "0000000000000abc-0");
+        assert_eq!(log.id(&headers).as_str(), "0000000000000abc-1");
+        headers.insert(ID_HEADER, HeaderValue::from_static("mine"));
+        assert_eq!(log.id(&headers).as_str(), "mine");
+        headers.insert(ID_HEADER, HeaderValue::from_static("not mine"));
+        assert_eq!(log.id(&headers).as_str(), "0000000000000abc-2");
+    }
+}
