@@ -1,0 +1,216 @@
+//! Routes, handlers, snapshots and wire codes: do they agree, and does docs/ENDPOINTS.md say so?
+
+mod codes;
+mod document;
+mod routes;
+mod snapshots;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::endpoints::routes::Route;
+use crate::endpoints::snapshots::Snapshot;
+use crate::finding::Finding;
+use crate::source::Source;
+use crate::{Outcome, shown, tree};
+
+const DOCUMENT: &str = "docs/ENDPOINTS.md";
+
+/// A crate that answers requests: a door, or the server with its own few routes.
+struct Door {
+    name: String,
+    folder: PathBuf,
+    /// Each with the file its table is in.
+    routes: Vec<(String, Route)>,
+}
+
+/// Checks everything.
+pub(crate) fn check(root: &Path) -> Result<Outcome> {
+    let mut findings = Vec::new();
+    let doors = doors(root, &mut findings)?;
+    let mut snapshot_count = 0;
+    for door in &doors {
+        let snapshots = snapshots::read(root, &door.folder)?;
+        snapshot_count += snapshots.len();
+        findings.extend(check_door(root, door, &snapshots)?);
+    }
+    findings.extend(check_document(root, &doors)?);
+    let routes: usize = doors.iter().map(|door| door.routes.len()).sum();
+    let looked_at = format!(
+        "{routes} routes of {} doors, {snapshot_count} snapshots",
+        doors.len()
+    );
+    Ok(Outcome {
+        findings,
+        looked_at: vec![looked_at],
+    })
+}
+
+/// Writes the document anew.
+pub(crate) fn write(root: &Path) -> Result<()> {
+    let doors = doors(root, &mut Vec::new())?;
+    let path = root.join(DOCUMENT);
+    std::fs::write(&path, render(root, &doors)).with_context(|| format!("write {}", path.display()))
+}
+
+fn doors(root: &Path, findings: &mut Vec<Finding>) -> Result<Vec<Door>> {
+    let mut doors = Vec::new();
+    for folder in tree::entries(&root.join("crates"))? {
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let is_door = name.starts_with("door-");
+        if !is_door && name != "sealbook" {
+            continue;
+        }
+        let sources = if is_door {
+            vec![folder.join("src/lib.rs")]
+        } else {
+            tree::files(&folder.join("src"), "rs")?
+        };
+        let mut routes = Vec::new();
+        for path in &sources {
+            let file = shown(root, path);
+            match routes::parse(&tree::text(path)?) {
+                Ok(found) => routes.extend(found.into_iter().map(|route| (file.clone(), route))),
+                Err(error) => findings.push(Finding::new(&file, error.line, error.message)),
+            }
+        }
+        if routes.is_empty() && is_door {
+            let file = format!("crates/{name}/src/lib.rs");
+            findings.push(Finding::new(
+                &file,
+                1,
+                "a door without a readable routes! table",
+            ));
+        }
+        doors.push(Door {
+            name,
+            folder,
+            routes,
+        });
+    }
+    Ok(doors)
+}
+
+fn check_door(root: &Path, door: &Door, snapshots: &[Snapshot]) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (file, route) in &door.routes {
+        if let Err(message) = handler_file(&door.folder, &route.handler) {
+            findings.push(Finding::new(file, route.line, message));
+        }
+    }
+    findings.extend(snapshots::coverage(&door.routes, snapshots));
+    let errors = door.folder.join("src/error.rs");
+    if errors.is_file() {
+        let source = Source::new(&tree::text(&errors)?);
+        findings.extend(codes::coverage(
+            &shown(root, &errors),
+            &source.shipped_code(),
+            snapshots,
+        ));
+    }
+    Ok(findings)
+}
+
+/// The file of a handler path such as `keys::put::handle`, if it holds that function.
+fn handler_file(folder: &Path, handler: &str) -> Result<PathBuf, String> {
+    let mut parts: Vec<&str> = handler.split("::").filter(|it| *it != "crate").collect();
+    let function = parts.pop().unwrap_or_default();
+    let place = if parts.is_empty() {
+        "lib".to_owned()
+    } else {
+        parts.join("/")
+    };
+    let candidates = [format!("src/{place}.rs"), format!("src/{place}/mod.rs")];
+    let found = candidates
+        .iter()
+        .map(|it| folder.join(it))
+        .find(|it| it.is_file());
+    let path =
+        found.ok_or_else(|| format!("{handler}: there is no {}", candidates.join(" or ")))?;
+    let text = tree::text(&path).map_err(|error| format!("{error:#}"))?;
+    if has_function(&Source::new(&text).code, function) {
+        return Ok(path);
+    }
+    Err(format!(
+        "{handler}: {} has no fn {function}",
+        path.display()
+    ))
+}
+
+fn has_function(code: &str, name: &str) -> bool {
+    let after = |at: usize| code.get(at..).and_then(|it| it.chars().next());
+    let opening = format!("fn {name}");
+    code.match_indices(&opening)
+        .any(|(at, it)| matches!(after(at + it.len()), Some('(' | '<')))
+}
+
+fn render(root: &Path, doors: &[Door]) -> String {
+    let mut sections = Vec::new();
+    for door in doors.iter().filter(|door| !door.routes.is_empty()) {
+        let mut rows = Vec::new();
+        for (file, route) in &door.routes {
+            let place = handler_file(&door.folder, &route.handler).map(|path| shown(root, &path));
+            // A handler without a file is a finding of `check_door`; the row still shows.
+            rows.push((route.clone(), place.unwrap_or_else(|_| file.clone())));
+        }
+        sections.push(document::Section {
+            door: door.name.clone(),
+            rows,
+        });
+    }
+    document::render(&sections)
+}
+
+fn check_document(root: &Path, doors: &[Door]) -> Result<Option<Finding>> {
+    let path = root.join(DOCUMENT);
+    let committed = if path.is_file() {
+        tree::text(&path)?
+    } else {
+        String::new()
+    };
+    let line = document::first_difference(&committed, &render(root, doors));
+    Ok(line.map(|line| {
+        Finding::new(
+            DOCUMENT,
+            line,
+            "differs from the routes: run `cargo xtask endpoints --write`",
+        )
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_their_whole_name() {
+        assert!(has_function(
+            "pub(crate) async fn handle(a: B) {}",
+            "handle"
+        ));
+        assert!(has_function("fn handle<T>() {}", "handle"));
+        assert!(!has_function("fn handle_all() {}", "handle"));
+        assert!(!has_function("", "handle"));
+    }
+
+    #[test]
+    fn a_handler_maps_to_its_file() {
+        let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = |handler| handler_file(crate_folder, handler);
+        assert_eq!(
+            path("endpoints::check"),
+            Ok(crate_folder.join("src/endpoints/mod.rs"))
+        );
+        assert_eq!(
+            path("endpoints::routes::parse"),
+            Ok(crate_folder.join("src/endpoints/routes.rs"))
+        );
+        assert!(path("endpoints::nowhere::parse").is_err());
+        assert!(path("endpoints::routes::nothing").is_err());
+    }
+}
