@@ -27,7 +27,7 @@ use crate::types::{Label, Seqno, UnixMillis};
 
 pub use bundle::{NameBundle, Opening, Present};
 pub use head::Head;
-pub use read::LogError;
+pub use read::{CheckpointPage, LogError};
 
 /// The log service.
 pub struct Log<'e>(pub(crate) &'e Engine);

@@ -9,9 +9,11 @@ use merkle::tile::{NodeId, TileId, decode_bundle, encode_bundle, node_in_tile, t
 use merkle::{HASH_LEN, Hash};
 
 use crate::error::Internal;
+use crate::limits::CHECKPOINTS_PAGE_ROWS;
 use crate::ports::store::{Freshness, Key, StoreError};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{BUNDLES, CHECKPOINTS, TILES};
+use crate::tx::scan_table;
 
 use super::Log;
 use super::head::Head;
@@ -37,6 +39,15 @@ impl From<StoreError> for LogError {
     fn from(error: StoreError) -> Self {
         Self::Internal(error.into())
     }
+}
+
+/// A page of the log's stored checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointPage {
+    /// Signed checkpoints, smallest size first; at most [`CHECKPOINTS_PAGE_ROWS`].
+    pub notes: Vec<Bytes>,
+    /// Where the next page begins; `None` when this one ends with the newest published head.
+    pub next: Option<u64>,
 }
 
 impl Log<'_> {
@@ -67,6 +78,27 @@ impl Log<'_> {
             return Err(LogError::Absent);
         }
         self.row(&CHECKPOINTS, &size).await?.ok_or(LogError::Absent)
+    }
+
+    /// The signed checkpoints of all sizes from `from` on, a page at a time. One scan.
+    ///
+    /// # Errors
+    /// Our own failures only; beyond the newest head the page is empty.
+    pub async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, LogError> {
+        let newest = self.head().size;
+        if from > newest {
+            let (notes, next) = (Vec::new(), None);
+            return Ok(CheckpointPage { notes, next });
+        }
+        let mut range = CHECKPOINTS.range(&[]);
+        range.start = CHECKPOINTS.key(&from);
+        range.end = Some(CHECKPOINTS.key(&newest.saturating_add(1)));
+        let store = &self.0.ports().store;
+        let rows = scan_table(store, &CHECKPOINTS, range, CHECKPOINTS_PAGE_ROWS).await?;
+        let last = rows.last().map(|(size, ..)| *size);
+        let next = last.filter(|size| *size < newest).map(|size| size + 1);
+        let notes = rows.into_iter().map(|(.., note)| note).collect();
+        Ok(CheckpointPage { notes, next })
     }
 
     /// The first `width` (1 to 256) hashes of a tile. One read.
