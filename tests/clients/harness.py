@@ -41,7 +41,11 @@ class Server:
         self.process = None
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except Exception:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -355,4 +355,30 @@ mod tests {
         ));
         assert_eq!(circles(&uses).len(), 3);
     }
+
+    #[test]
+    fn the_whole_folder_is_walked() {
+        let scratch = tree::Scratch::new(
+            "folders",
+            &[
+                ("crates/engine/src/lib.rs", "use crate::jobs::x;"),
+                ("crates/engine/src/engine.rs", "use crate::jobs::x;"),
+                ("crates/engine/src/log/tests.rs", "use crate::jobs::x;"),
+                (
+                    "crates/engine/src/log/map.rs",
+                    "use crate::types::x;\nuse crate::jobs::x;",
+                ),
+                ("crates/engine/src/extra/mod.rs", "fn f() {}"),
+            ],
+        );
+        let outcome = check(scratch.path()).expect("read the scratch folder");
+        let found: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "crates/engine/src/extra/mod.rs:1: folder extra has no place in the order",
+                "crates/engine/src/log/map.rs:2: log may not use jobs, which is to its right",
+            ]
+        );
+    }
 }

@@ -85,4 +85,21 @@ mod tests {
         let text = "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nfn f() {}\n";
         assert_eq!(counted_lines(text), 4);
     }
+
+    #[test]
+    fn tests_folders_are_not_walked() {
+        let long = "x();\n".repeat(LINES_MAX + 1);
+        let scratch = tree::Scratch::new(
+            "sizes",
+            &[
+                ("crates/a/src/lib.rs", long.as_str()),
+                ("crates/a/src/b/tests.rs", long.as_str()),
+                ("crates/a/tests/c.rs", long.as_str()),
+                ("crates/a/benches/d.rs", long.as_str()),
+            ],
+        );
+        let outcome = check(scratch.path()).expect("read the scratch folder");
+        let files: Vec<&str> = outcome.findings.iter().map(|it| it.file.as_str()).collect();
+        assert_eq!(files, ["crates/a/src/lib.rs"]);
+    }
 }

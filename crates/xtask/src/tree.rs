@@ -55,3 +55,43 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 pub(crate) fn text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
+
+/// A folder with files, for tests; removed when dropped.
+#[cfg(test)]
+pub(crate) struct Scratch(PathBuf);
+
+#[cfg(test)]
+impl Scratch {
+    /// `name` must differ between tests.
+    pub(crate) fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+        let scratch = Self(folder);
+        for (file, text) in files {
+            scratch.write(file, text);
+        }
+        scratch
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        let path = self.0.join(file);
+        let folder = path.parent().expect("a file is in a folder");
+        std::fs::create_dir_all(folder).expect("make a folder in the temporary folder");
+        std::fs::write(&path, text).expect("write in the temporary folder");
+    }
+
+    pub(crate) fn remove(&self, file: &str) {
+        std::fs::remove_file(self.0.join(file)).expect("the file is there");
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays behind is in the temporary folder.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}

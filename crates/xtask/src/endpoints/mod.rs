@@ -213,4 +213,90 @@ mod tests {
         assert!(path("endpoints::nowhere::parse").is_err());
         assert!(path("endpoints::routes::nothing").is_err());
     }
+
+    const LIB: &str = "crates/door-x/src/lib.rs";
+    const SNAPSHOTS: &str = "crates/door-x/tests/snapshots";
+    const TABLE: &str = "routes! { S; post [\"/x\", \"/y\"] => a::handle; }";
+
+    /// A repository with one door in which everything agrees.
+    fn agreeing(name: &str) -> tree::Scratch {
+        let scratch = tree::Scratch::new(
+            name,
+            &[
+                (LIB, TABLE),
+                ("crates/door-x/src/a.rs", "fn handle() {}"),
+                ("crates/door-x/src/error.rs", "const BAD: i32 = -3;"),
+                ("docs/ENDPOINTS.md", ""),
+            ],
+        );
+        let ok = "POST /y HTTP/1.1\n\n200 OK\n\n{\"c\": 0}";
+        let bad = "POST /x HTTP/1.1\n\n400 Bad Request\n\n{\"c\": -3}";
+        scratch.write(&format!("{SNAPSHOTS}/x__post__ok.snap"), ok);
+        scratch.write(&format!("{SNAPSHOTS}/x__post__bad.snap"), bad);
+        write(scratch.path()).expect("write the document");
+        scratch
+    }
+
+    fn found(scratch: &tree::Scratch) -> Vec<String> {
+        let outcome = check(scratch.path()).expect("read the scratch folder");
+        outcome.findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_door_in_which_everything_agrees_passes() {
+        assert_eq!(found(&agreeing("agrees")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_disagreement_is_found() {
+        let scratch = agreeing("disagrees");
+        scratch.write(LIB, &TABLE.replace("a::handle", "b::handle"));
+        let messages = found(&scratch);
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(
+            messages
+                .iter()
+                .any(|it| it.starts_with("crates/door-x/src/lib.rs:1: b::handle"))
+        );
+        assert!(
+            messages
+                .iter()
+                .any(|it| it.starts_with("docs/ENDPOINTS.md:"))
+        );
+
+        scratch.write(LIB, "");
+        assert!(
+            found(&scratch)
+                .iter()
+                .any(|it| it.contains("without a readable routes! table"))
+        );
+
+        scratch.write(LIB, &TABLE.replace("post", "pots"));
+        assert!(
+            found(&scratch)
+                .iter()
+                .any(|it| it.contains("unknown method pots"))
+        );
+
+        scratch.write(LIB, TABLE);
+        scratch.write(
+            "crates/door-x/src/error.rs",
+            "const BAD: i32 = -3;\nconst LATE: i32 = -4;",
+        );
+        let expected = "crates/door-x/src/error.rs:2: no snapshot shows the code -4";
+        assert_eq!(found(&scratch), [expected]);
+
+        scratch.remove(&format!("{SNAPSHOTS}/x__post__bad.snap"));
+        let messages = found(&scratch);
+        assert!(
+            messages
+                .iter()
+                .any(|it| it.contains("has no failure snapshot")),
+            "{messages:?}"
+        );
+        assert!(
+            messages.iter().any(|it| it.contains("shows the code -3")),
+            "{messages:?}"
+        );
+    }
 }
