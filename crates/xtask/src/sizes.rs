@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn tests_folders_are_not_walked() {
         let long = "x();\n".repeat(LINES_MAX + 1);
-        let scratch = crate::tree::Scratch::new(
+        let scratch = tree::Scratch::new(
             "sizes",
             &[
                 ("crates/a/src/lib.rs", long.as_str()),
