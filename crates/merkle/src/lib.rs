@@ -29,7 +29,7 @@ use core::fmt;
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
-/// Length of a [`Hash`] in bytes.
+/// Length of a [`struct@Hash`] in bytes.
 pub const HASH_LEN: usize = 32;
 
 /// The largest tree size any function of this crate accepts: 2^63 - 1.
