@@ -292,7 +292,7 @@ fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Inte
         id: key.id(),
         bytes: bytes.to_vec(),
     };
-    Ok(format!("{text}\n{}\n", signature.line()).into())
+    Ok(format!("{text}\n{}", signature.line()).into())
 }
 
 fn write_links(batch: &mut Batch, links: &[LogEntry], first: u64) {
