@@ -17,6 +17,8 @@ mod handle;
 mod journal;
 mod marks;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
