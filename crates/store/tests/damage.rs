@@ -109,10 +109,7 @@ async fn a_cut_journal_makes_the_store_read_only() {
     for _ in 0..2 {
         let store = open(dir.path()).await.unwrap();
         let why = read_only_reason(&*store);
-        assert!(
-            why.contains("at commit 5,"),
-            "{why}"
-        );
+        assert!(why.contains("at commit 5,"), "{why}");
         assert!(why.contains("commit 10 was acknowledged"), "{why}");
         assert!(holds(&*store, "3").await && !holds(&*store, "9").await);
         let refused = put(&*store, "late").await;
