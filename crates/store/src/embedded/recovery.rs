@@ -66,7 +66,8 @@ pub(crate) fn open(
     })
 }
 
-fn newest(found: &Found) -> Option<u64> {
+/// The newest number acknowledged, as far as the file `commits` says.
+pub(crate) fn newest(found: &Found) -> Option<u64> {
     match found {
         Found::Newest { number, .. } => Some(*number),
         Found::Missing | Found::Unreadable => None,
@@ -138,7 +139,7 @@ fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Option<PathBuf>,
         if scan.tail_bytes() == 0 {
             continue;
         }
-        if index != last || lost_more_than_a_tail(&scan, known) {
+        if is_damaged(&scan, index == last, known) {
             return Err(OpenError::Damaged {
                 path: path.clone(),
                 offset: Some(scan.valid_bytes),
@@ -150,10 +151,14 @@ fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Option<PathBuf>,
     Ok(kept)
 }
 
-/// Whole batches behind the unreadable place matter only if what is before it falls short.
-fn lost_more_than_a_tail(scan: &Scan, known: Option<u64>) -> bool {
+/// Whether a journal is damaged, and not only torn by a crash. Only the newest journal may be torn,
+/// and whole batches behind the unreadable place matter only if what is before it falls short.
+pub(crate) fn is_damaged(scan: &Scan, newest: bool, known: Option<u64>) -> bool {
+    if scan.tail_bytes() == 0 {
+        return false;
+    }
     let complete = known.is_some_and(|known| scan.commit >= Some(known));
-    scan.resumes_at.is_some() && !complete
+    !newest || (scan.resumes_at.is_some() && !complete)
 }
 
 fn cut(dir: &Directory, path: &Path, scan: &Scan) -> Result<PathBuf, OpenError> {
