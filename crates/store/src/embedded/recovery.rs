@@ -44,6 +44,9 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let found = marks::read(dir.path()).map_err(failed("read commits in", dir.path()))?;
     let known = acknowledged.max(newest(&found));
+    if acknowledged.is_some() {
+        forget_cached(dir)?;
+    }
     let tail = trim_journals(dir, known)?;
     let handle = open_engine(dir, cache_bytes)?;
     let counters = handle
@@ -159,6 +162,17 @@ pub(crate) fn is_damaged(scan: &Scan, newest: bool, known: Option<u64>) -> bool 
     }
     let complete = known.is_some_and(|known| scan.commit >= Some(known));
     !newest || (scan.resumes_at.is_some() && !complete)
+}
+
+/// Makes the system read journals from the disk again: after a failed write its memory may hold
+/// pages that never got there, and what is opened anew must be what a restart would find.
+fn forget_cached(dir: &Directory) -> Result<(), OpenError> {
+    for path in journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))? {
+        let file = fs::File::open(&path).map_err(failed("open", &path))?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .map_err(|error| failed("drop the cached pages of", &path)(error.into()))?;
+    }
+    Ok(())
 }
 
 fn cut(dir: &Directory, path: &Path, scan: &Scan) -> Result<PathBuf, OpenError> {
