@@ -15,7 +15,7 @@ use store::Options;
 use tokio::task::JoinSet;
 
 const VALUE_BYTES: usize = 300;
-const ROWS_READ: u64 = 100_000;
+const ROWS_READ: u64 = 1_000_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

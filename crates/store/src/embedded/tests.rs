@@ -1,6 +1,7 @@
 //! Faults of the disk, made by the seam `Disk`.
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -228,6 +229,70 @@ async fn versions_of_failed_groups_are_not_given_again() {
     };
     store.commit(batch).await.unwrap();
     assert_eq!(found(&store, "a").await, None);
+}
+
+/// Counts what is logged, by message.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Recorder {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("store")
+    }
+
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message<'a>(&'a mut Vec<String>);
+        impl tracing::field::Visit for Message<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0.push(format!("{value:?}"));
+                }
+            }
+        }
+        event.record(&mut Message(&mut self.0.lock().unwrap()));
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_torn_write_is_said_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    put(&store, "a").await.unwrap();
+    put(&store, "b").await.unwrap();
+    store.close().await;
+    let journal = super::journal::files(&dir.path().join("fjall"))
+        .unwrap()
+        .pop()
+        .unwrap();
+    let whole = super::journal::scan(&journal).unwrap().valid_bytes;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&journal)
+        .unwrap();
+    file.write_all_at(&[1, 9, 9, 9], whole).unwrap();
+
+    let recorder = Recorder::default();
+    let store = tracing::subscriber::with_default(recorder.clone(), || open(dir.path(), &disk));
+    assert_eq!(store.health(), Health::Ready);
+    let said = recorder.0.lock().unwrap().clone();
+    let line = format!(
+        "dropped a torn write of 4 bytes at the end of {}",
+        journal.display()
+    );
+    assert_eq!(said, [line]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
