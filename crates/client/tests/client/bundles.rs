@@ -179,3 +179,14 @@ fn other_bytes_are_no_bundle() {
         assert!(NameBundle::parse(bytes).is_err());
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_upset_a_parser(bytes: Vec<u8>, text: String) {
+        let link = client::link::Link::decode(&bytes);
+        proptest::prop_assert!(NameBundle::parse(&bytes).is_err());
+        proptest::prop_assert!(client::profile::Profile::parse(&text).is_err());
+        // A link of version 1 has at least its label, which random bytes do not hit.
+        proptest::prop_assert!(link.is_err());
+    }
+}

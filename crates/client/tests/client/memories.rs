@@ -28,6 +28,26 @@ impl ConsistencySource for Proof {
     }
 }
 
+/// Proves what it is asked for, but not before somebody else has accepted a newer checkpoint.
+struct Overtaken<'a> {
+    memory: &'a Memory,
+    newer: Forged,
+}
+
+impl ConsistencySource for Overtaken<'_> {
+    type Error = Infallible;
+
+    async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, Infallible> {
+        let newer = &self.newer;
+        let accepted = self
+            .memory
+            .accept(&newer.key(), &newer.newest(), newer)
+            .await;
+        assert!(accepted.is_ok());
+        newer.consistency(first, second).await
+    }
+}
+
 fn log(links: u32) -> Forged {
     let mut log = Forged::new(1);
     (1..=links).for_each(|seqno| log.batch(&[(1, seqno)]));
@@ -104,6 +124,26 @@ async fn a_fork_is_refused_with_both_notes() {
     assert!(matches!(refused, Err(MemoryError::Fork { .. })));
     let refused = memory.accept(&grown.key(), &grown.newest(), &Nothing).await;
     assert!(matches!(refused, Err(MemoryError::NoProof(_))));
+}
+
+#[tokio::test]
+async fn a_slower_process_does_not_take_the_memory_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = Memory::new(directory.path());
+    let (known, grown, newer) = (log(1), log(2), log(3));
+    memory
+        .accept(&known.key(), &known.newest(), &known)
+        .await
+        .unwrap();
+    let other = Memory::new(directory.path());
+    let source = Overtaken {
+        memory: &other,
+        newer,
+    };
+    let refused = memory.accept(&grown.key(), &grown.newest(), &source).await;
+    assert!(matches!(refused, Err(MemoryError::Rollback(_))));
+    let kept = memory.known(ORIGIN).unwrap().unwrap();
+    assert_eq!(kept.note.as_bytes(), source.newer.newest());
 }
 
 #[tokio::test]
