@@ -118,7 +118,11 @@ fn announce(
     let data_dir = absolute(&config.server.data_dir);
     let (log, store) = (wired.engine.log(), config.store_url());
     let (origin, key) = (log.origin().to_owned(), log.verifier_key());
-    let toxme_key: String = wired.toxme_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let toxme_key: String = wired
+        .toxme_key
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let (mode, about) = mode(config);
     let millis = took.as_millis();
     let words = format!(

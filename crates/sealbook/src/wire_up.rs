@@ -193,9 +193,8 @@ fn doors(engine: &Engine, health: Router) -> Router {
 }
 
 fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
-    let clock = Clock::new(move || {
-        u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX)
-    });
+    let clock =
+        Clock::new(move || u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX));
     let is_local_trial = config.server.public_url.is_none();
     let trusted = config.server.trusted_proxies.trusted();
     let clients = ClientPolicy::new(trusted, is_local_trial, &clock);
@@ -207,15 +206,15 @@ fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
 }
 
 fn too_late() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "the request took too long\n").into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the request took too long\n",
+    )
+        .into_response()
 }
 
 /// A path for people: relative ones from where the process runs.
 pub(crate) fn absolute(path: &Path) -> String {
     let absolute = std::path::absolute(path);
-    absolute
-        .as_deref()
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    absolute.as_deref().unwrap_or(path).display().to_string()
 }
