@@ -17,7 +17,8 @@ pub const REPLAY_KEPT: Duration = Duration::from_secs(660);
 
 /// Sealed pushes and form posts an address may make at once, and per hour (toxme spec, section 7).
 pub const PUSHES_PER_HOUR: u32 = 13;
-/// Addresses remembered by one flood limit; more share one allowance. 64 bytes each: 16 MiB.
+/// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
+/// buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
 /// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
 pub const PASSWORD_GUESSES_MAX: u32 = 10;
