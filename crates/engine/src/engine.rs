@@ -274,9 +274,7 @@ impl EffectSink for Engine {
             match effect {
                 Effect::EntryQueued(entry) => self.0.pending.push(entry),
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
-                Effect::NameShown(name) => self.0.names.show(&name),
-                Effect::NameHidden(name) => self.0.names.hide(&name),
-                Effect::NamesCounted(change) => self.0.names.count(change),
+                Effect::NameChanged(change) => self.0.names.apply(&change),
             }
         }
     }

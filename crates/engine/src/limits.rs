@@ -63,3 +63,6 @@ pub const SWEEP_ROWS: u32 = 1000;
 
 /// Rows read in one step while the name index loads.
 pub const INDEX_LOAD_ROWS: u32 = 4096;
+/// Names whose newest change the index remembers, twice over, to tell a late effect from a new one:
+/// about a second of the highest load. 64 bytes each and the name: some 12 MiB.
+pub const APPLIED_NAMES_MAX: usize = 1 << 16;

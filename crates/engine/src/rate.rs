@@ -159,8 +159,11 @@ impl From<StoreError> for GuardError {
 }
 
 impl crate::tx::Refusal for GuardError {
-    fn is_internal(&self) -> bool {
-        matches!(self, Self::Internal(_))
+    fn internal(&self) -> Option<&Internal> {
+        match self {
+            Self::Internal(internal) => Some(internal),
+            Self::Limited(_) => None,
+        }
     }
 }
 
