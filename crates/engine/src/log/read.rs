@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use merkle::entry::ENTRY_LEN;
 use merkle::proof::{ConsistencyPlan, InclusionPlan, ProofError};
 use merkle::tile::{NodeId, TileId, decode_bundle, encode_bundle, node_in_tile, tile_of};
 use merkle::{HASH_LEN, Hash};
 
 use crate::error::Internal;
 use crate::limits::CHECKPOINTS_PAGE_ROWS;
-use crate::ports::store::{Freshness, Key, StoreError};
+use crate::ports::store::{Freshness, Key, StoreError, Version};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{BUNDLES, CHECKPOINTS, TILES};
 use crate::tx::scan_table;
@@ -18,8 +19,13 @@ use crate::tx::scan_table;
 use super::Log;
 use super::head::Head;
 
-/// Rows of the log below a published head never change, so any cached copy will do.
-const SETTLED: Freshness = Freshness::Within(Duration::from_secs(1));
+/// Rows of the log below a published head never change but for the last tile of a level and the last
+/// bundle, which grow: so a cached copy will do when it is there and long enough. Else it is older
+/// than the head, and is read again.
+pub(super) const SETTLED: Freshness = Freshness::Within(Duration::from_secs(1));
+
+/// Bytes an entry takes in a bundle: two of length in front of it.
+const ENTRY_SPACE: usize = 2 + ENTRY_LEN;
 
 /// Why a part of the log was not served.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +83,8 @@ impl Log<'_> {
         if size > self.head().size {
             return Err(LogError::Absent);
         }
-        self.row(&CHECKPOINTS, &size).await?.ok_or(LogError::Absent)
+        let note = self.settled(&CHECKPOINTS, &size, |_| true).await?;
+        note.ok_or(LogError::Absent)
     }
 
     /// The signed checkpoints of all sizes from `from` on, a page at a time. One scan.
@@ -109,11 +116,11 @@ impl Log<'_> {
         if width == 0 || width > id.width(self.head().size) {
             return Err(LogError::Absent);
         }
+        let length = usize::from(width) * HASH_LEN;
         let tile = self
-            .row(&TILES, &(id.level, id.index))
+            .settled(&TILES, &(id.level, id.index), |tile| tile.len() >= length)
             .await?
             .ok_or(LogError::Absent)?;
-        let length = usize::from(width) * HASH_LEN;
         tile.get(..length)
             .map(|hashes| tile.slice_ref(hashes))
             .ok_or(LogError::Absent)
@@ -127,9 +134,11 @@ impl Log<'_> {
         if width == 0 || width > (TileId { level: 0, index }).width(self.head().size) {
             return Err(LogError::Absent);
         }
-        let bundle = self.row(&BUNDLES, &index).await?.ok_or(LogError::Absent)?;
-        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
         let count = usize::from(width);
+        let is_long = |bundle: &Bytes| bundle.len() >= count * ENTRY_SPACE;
+        let bundle = self.settled(&BUNDLES, &index, is_long).await?;
+        let bundle = bundle.ok_or(LogError::Absent)?;
+        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
         match entries.len().cmp(&count) {
             std::cmp::Ordering::Less => Err(LogError::Absent),
             std::cmp::Ordering::Equal => Ok(bundle),
@@ -181,36 +190,62 @@ impl Log<'_> {
             .iter()
             .map(|id| TILES.key(&(id.level, id.index)))
             .collect();
-        let tiles = self.0.ports().store.get_many(&keys, SETTLED).await?;
-        nodes
-            .iter()
-            .map(|node| {
-                let at = ids.binary_search(&tile_of(*node).0).ok();
-                let tile = at.and_then(|at| tiles.get(at)).and_then(Option::as_ref);
-                tile.and_then(|(_, bytes)| node_in_tile(bytes, *node))
-                    .ok_or_else(|| {
-                        let what =
-                            format!("hash {} of level {} is missing", node.index, node.level);
-                        LogError::from(StoreError::Corrupt(what))
-                    })
-            })
-            .collect()
+        let store = &self.0.ports().store;
+        let cached = store.get_many(&keys, SETTLED).await?;
+        match nodes_in(nodes, &ids, &cached) {
+            Ok(hashes) => Ok(hashes),
+            Err(_) => {
+                let tiles = store.get_many(&keys, Freshness::Now).await?;
+                Ok(nodes_in(nodes, &ids, &tiles)?)
+            }
+        }
+    }
+
+    /// A row that stands still once a published head covers it: from a cache when `is_whole`.
+    async fn settled<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+        is_whole: impl Fn(&V) -> bool,
+    ) -> Result<Option<V>, Internal> {
+        match self.row(table, key, SETTLED).await? {
+            Some(row) if is_whole(&row) => Ok(Some(row)),
+            _ => self.row(table, key, Freshness::Now).await,
+        }
     }
 
     pub(super) async fn row<K: TableKey, V: Row>(
         &self,
         table: &Table<K, V>,
         key: &K,
+        fresh: Freshness,
     ) -> Result<Option<V>, Internal> {
-        let rows = self
-            .0
-            .ports()
-            .store
-            .get_many(&[table.key(key)], SETTLED)
-            .await?;
+        let store = &self.0.ports().store;
+        let rows = store.get_many(&[table.key(key)], fresh).await?;
         let row = rows.into_iter().next().flatten();
         Ok(row.map(|(_, value)| table.read(&value)).transpose()?)
     }
+}
+
+/// Picks node hashes out of tiles; `tiles` are those of the sorted `ids`.
+fn nodes_in(
+    nodes: &[NodeId],
+    ids: &[TileId],
+    tiles: &[Option<(Version, Bytes)>],
+) -> Result<Vec<Hash>, StoreError> {
+    let hash = |node: &NodeId| {
+        let at = ids.binary_search(&tile_of(*node).0).ok()?;
+        let (_, tile) = tiles.get(at)?.as_ref()?;
+        node_in_tile(tile, *node)
+    };
+    let missing = |node: &NodeId| {
+        let NodeId { level, index } = node;
+        StoreError::Corrupt(format!("hash {index} of level {level} is missing"))
+    };
+    nodes
+        .iter()
+        .map(|node| hash(node).ok_or_else(|| missing(node)))
+        .collect()
 }
 
 fn damaged(error: &merkle::tile::BundleError) -> StoreError {
