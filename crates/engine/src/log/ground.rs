@@ -6,7 +6,7 @@ use merkle::note::{Checkpoint, Note};
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::LEASE_LIFE;
-use crate::ports::store::{Batch, Expect, Freshness, StoreError, Version};
+use crate::ports::store::{Batch, CommitError, Expect, Freshness, StoreError, Version};
 use crate::table::Row;
 use crate::tables::{CHECKPOINTS, LEASES, LOG_HEAD, LeaseRow};
 
@@ -105,4 +105,32 @@ pub(super) async fn fence(
     batch.checks.push((lease.clone(), held));
     batch.puts.push((lease, row.write()));
     Ok(())
+}
+
+/// Gives the lease back if this process holds it. A conflict means that another process took it
+/// meanwhile.
+///
+/// # Errors
+/// Our own failures only.
+pub(super) async fn step_down(engine: &Engine) -> Result<(), Internal> {
+    let store = &engine.ports().store;
+    let key = LEASES.key(&ROLE.to_vec());
+    let rows = store
+        .get_many(std::slice::from_ref(&key), Freshness::Now)
+        .await?;
+    let Some((version, row)) = rows.into_iter().next().flatten() else {
+        return Ok(());
+    };
+    if LEASES.read(&row)?.holder != engine.process_id() {
+        return Ok(());
+    }
+    let batch = Batch {
+        checks: vec![(key.clone(), Expect::Is(version))],
+        puts: Vec::new(),
+        deletes: vec![key],
+    };
+    match store.commit(batch).await {
+        Ok(_) | Err(CommitError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

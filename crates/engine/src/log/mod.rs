@@ -69,6 +69,17 @@ pub(crate) fn intent_key(entry: &LogEntry) -> (u8, (Label, u32)) {
 }
 
 impl Log<'_> {
+    /// Gives up the lead of the log, if this process has it: for a process that stops, so that the
+    /// next one need not wait until the lease ends. Waits
+    /// for a batch that runs.
+    ///
+    /// # Errors
+    /// Our own failures only; then the lease ends by itself.
+    pub async fn step_down(&self) -> Result<(), Internal> {
+        let _turn = self.0.sequencer().turn().await;
+        ground::step_down(self.0).await
+    }
+
     /// Waits until the published checkpoint covers a link, and answers the index of its entry, which
     /// then is below the size of [`Log::head`]; `None` when the time is over. One read for each
     /// checkpoint that is published meanwhile.
