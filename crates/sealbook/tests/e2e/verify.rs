@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
 use serde_json::Value;
 
 use crate::harness::{Place, Server, copy_dir};
@@ -102,7 +103,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Where the bytes of an entry of this label stand in a file.
+/// Where some bytes stand among others.
 fn places_of(bytes: &[u8], needle: &[u8]) -> Vec<usize> {
     let windows = bytes.windows(needle.len()).enumerate();
     windows
@@ -140,4 +141,58 @@ fn a_flipped_byte_in_a_copy_is_found() {
         flipped > 0,
         "the newest root stands in no file of the store"
     );
+}
+
+/// The table of entry bundles, as docs/STORAGE.md numbers it.
+const BUNDLES: u8 = 0x42;
+
+/// Changes one byte of the last entry but one of the first bundle, with the store's own checksums
+/// made right, as a dishonest operator would.
+async fn rewrite_an_entry(path: &Path) -> u64 {
+    let url = format!("file:{}", path.display());
+    let store = store::open(&url, store::Options::default()).await.unwrap();
+    let range = KeyRange {
+        start: Key::from(vec![BUNDLES]),
+        end: Some(Key::from(vec![BUNDLES + 1])),
+    };
+    let rows = store
+        .scan(range, Direction::Forward, 1, Freshness::Now)
+        .await;
+    let (key, _, value) = rows.unwrap().remove(0);
+    let length = usize::from(u16::from_be_bytes([value[0], value[1]])) + 2;
+    let index = value.len() / length - 2;
+    let mut changed = value.to_vec();
+    changed[index * length + length - 10] ^= 1;
+    let puts = vec![(key, changed.into())];
+    store
+        .commit(Batch {
+            puts,
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    store.close().await;
+    u64::try_from(index).unwrap()
+}
+
+#[test]
+fn a_rewritten_entry_is_found_with_its_index() {
+    let place = Place::new();
+    with_names(&place).stop();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let index = runtime
+        .unwrap()
+        .block_on(rewrite_an_entry(&place.path("data/store")));
+    let refused = place.run(&["--json", "log", "verify", "data"]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    let said: Value = serde_json::from_str(&refused.stderr).unwrap();
+    assert_eq!(said["index"], index, "{said}");
+
+    let server = place.serve(&[]);
+    let refused = place.run(&["--json", "log", "verify", &server.url()]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    let said: Value = serde_json::from_str(&refused.stderr).unwrap();
+    assert_eq!(said["index"], index, "{said}");
 }
