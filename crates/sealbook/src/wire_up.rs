@@ -65,22 +65,22 @@ async fn over(
     timer: SystemTimer,
     store: Arc<dyn Store>,
 ) -> Result<Wired, Failure> {
-    let keys = open_keys(config, store.as_ref()).await?;
+    let remembered = remembered(config)?;
+    let note = remembered.as_ref().map(load).transpose()?.flatten();
+    let is_empty = is_empty(store.as_ref()).await?;
+    let known = remembered.as_ref().zip(note);
+    if let (true, Some((remembered, _))) = (is_empty, &known) {
+        return Err(lost_store(remembered));
+    }
+    let keys = open_keys(config, is_empty)?;
     let toxme_key = keys.toxme.public_key();
     let ports = ports(store.clone(), timer, keys);
     let engine = Engine::open(ports, settings(config))
         .await
         .map_err(|error| Failure::failed(chain(&error)))?;
-    let remembered = if config.is_in_memory() {
-        None
-    } else {
-        let dir = &config.server.data_dir;
-        std::fs::create_dir_all(dir)
-            .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))?;
-        let remembered = Remembered::at(dir.join(REMEMBERED));
-        check_remembered(&engine, &remembered).await?;
-        Some(remembered)
-    };
+    if let Some((remembered, note)) = known {
+        check_remembered(&engine, remembered, &note).await?;
+    }
     let names_loaded = Arc::new(AtomicBool::new(false));
     let state = health::State {
         engine: engine.clone(),
@@ -119,12 +119,37 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
         })
 }
 
-async fn open_keys(config: &Config, store: &dyn Store) -> Result<ServerKeys, Failure> {
+/// Where the highest checkpoint is kept; nowhere for a store that keeps nothing either.
+fn remembered(config: &Config) -> Result<Option<Remembered>, Failure> {
+    if config.is_in_memory() {
+        return Ok(None);
+    }
+    let dir = &config.server.data_dir;
+    std::fs::create_dir_all(dir)
+        .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))?;
+    Ok(Some(Remembered::at(dir.join(REMEMBERED))))
+}
+
+fn load(remembered: &Remembered) -> Result<Option<Vec<u8>>, Failure> {
+    remembered
+        .load()
+        .map_err(|error| Failure::failed(chain(&error)))
+}
+
+/// A new log under the keys of one that was published would contradict it.
+fn lost_store(remembered: &Remembered) -> Failure {
+    Failure::failed(format!(
+        "the store is empty, but {} shows that a log was published from here: restore the store. \
+         To start a new log instead, move that file and the keys away",
+        remembered.path().display()
+    ))
+}
+
+fn open_keys(config: &Config, store_is_empty: bool) -> Result<ServerKeys, Failure> {
     let keys = if config.is_in_memory() {
         signer_file::ephemeral(&OsRng)
     } else {
-        let is_empty = is_empty(store).await?;
-        signer_file::open(&config.keys_dir(), is_empty, &OsRng)
+        signer_file::open(&config.keys_dir(), store_is_empty, &OsRng)
     };
     keys.map_err(|error| Failure::failed(chain(&error)))
 }
@@ -173,12 +198,12 @@ fn settings(config: &Config) -> Settings {
 
 /// Compares the log with what an earlier run has published; the engine goes read-only when the
 /// store is behind it.
-async fn check_remembered(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
-    let note = remembered
-        .load()
-        .map_err(|error| Failure::failed(chain(&error)))?;
-    let Some(note) = note else { return Ok(()) };
-    engine.check_remembered(&note).await.map_err(|error| {
+async fn check_remembered(
+    engine: &Engine,
+    remembered: &Remembered,
+    note: &[u8],
+) -> Result<(), Failure> {
+    engine.check_remembered(note).await.map_err(|error| {
         Failure::failed(format!(
             "{}: {}; put the file that belongs to this store back. Without the file the server \
              starts, but cannot tell whether the store is an old copy",

@@ -184,6 +184,35 @@ fn a_store_older_than_the_remembered_checkpoint_is_served_read_only() {
 }
 
 #[test]
+fn no_new_log_is_made_where_one_was_published() {
+    let place = Place::new();
+    place.serve(&[]).stop();
+    fs::remove_dir_all(place.path("data/store")).unwrap();
+    for _ in 0..2 {
+        let refused = place.serve_refused(&[]);
+        assert_eq!(refused.code, 1);
+        let said = "data/checkpoint.latest shows that a log was published";
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+    for name in ["checkpoint.latest", "keys"] {
+        fs::rename(place.path("data").join(name), place.path(name)).unwrap();
+    }
+    let (status, _) = place.serve(&[]).stop();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_damaged_memory_of_the_checkpoint_is_named() {
+    let place = Place::new();
+    place.serve(&[]).stop();
+    fs::write(place.path("data/checkpoint.latest"), "nonsense").unwrap();
+    let refused = place.serve_refused(&[]);
+    assert_eq!(refused.code, 1);
+    let said = "data/checkpoint.latest: reading the remembered checkpoint";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+}
+
+#[test]
 fn a_store_in_memory_leaves_nothing() {
     let place = Place::new();
     let server = place.serve(&["--set", "store.url=memory:"]);
