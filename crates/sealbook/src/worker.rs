@@ -157,3 +157,23 @@ async fn watch_health(engine: Engine, stop: CancellationToken) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn trouble_begins_once_and_ends_once() {
+        let mut trouble = Trouble::of("duty");
+        let mut is_failing_after = |done: io::Result<u8>| {
+            let value = trouble.note(done);
+            (value, trouble.is_failing)
+        };
+        assert_eq!(is_failing_after(Ok(1)), (Some(1), false));
+        assert_eq!(is_failing_after(Err(io::Error::other("no"))), (None, true));
+        assert_eq!(is_failing_after(Err(io::Error::other("no"))), (None, true));
+        assert_eq!(is_failing_after(Ok(2)), (Some(2), false));
+    }
+}
