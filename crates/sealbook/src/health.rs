@@ -58,3 +58,39 @@ fn failing(state: &State) -> Vec<Value> {
     }
     failing
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use testkit::World;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(state: &State, path: &str) -> (u16, Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = router(state.clone()).oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn readiness_lists_what_fails() {
+        let engine = World::new().await.engine;
+        let names_loaded = Arc::new(AtomicBool::new(false));
+        let state = State {
+            engine,
+            names_loaded,
+        };
+        let loading = json!({ "check": "names", "reason": "the name index is loading" });
+        let body = json!({ "ready": false, "failing": [loading] });
+        assert_eq!(ask(&state, "/readyz").await, (503, body));
+        assert_eq!(ask(&state, "/livez").await.0, 200);
+
+        state.names_loaded.store(true, Ordering::Release);
+        let body = json!({ "ready": true, "failing": [] });
+        assert_eq!(ask(&state, "/readyz").await, (200, body));
+    }
+}

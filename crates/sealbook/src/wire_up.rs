@@ -31,7 +31,9 @@ use crate::health;
 /// Time a request has, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// File of the highest checkpoint, in the data directory.
-const REMEMBERED: &str = "checkpoint.latest";
+pub(crate) const REMEMBERED: &str = "checkpoint.latest";
+/// Directory of the embedded store, in the data directory.
+pub(crate) const STORE: &str = "store";
 
 /// A server put together, not yet listening.
 pub(crate) struct Wired {
@@ -63,25 +65,29 @@ async fn over(
     timer: SystemTimer,
     store: Arc<dyn Store>,
 ) -> Result<Wired, Failure> {
-    let keys = open_keys(config, store.as_ref()).await?;
+    let remembered = remembered(config)?;
+    let note = remembered.as_ref().map(load).transpose()?.flatten();
+    let is_empty = is_empty(store.as_ref()).await?;
+    let known = remembered.as_ref().zip(note);
+    if let (true, Some((remembered, _))) = (is_empty, &known) {
+        return Err(lost_store(remembered));
+    }
+    let keys = open_keys(config, is_empty)?;
     let toxme_key = keys.toxme.public_key();
     let ports = ports(store.clone(), timer, keys);
     let engine = Engine::open(ports, settings(config))
         .await
         .map_err(|error| Failure::failed(chain(&error)))?;
-    let remembered = if config.is_in_memory() {
-        None
-    } else {
-        let remembered = Remembered::at(config.server.data_dir.join(REMEMBERED));
-        check_remembered(&engine, &remembered).await?;
-        Some(remembered)
-    };
+    if let Some((remembered, note)) = known {
+        check_remembered(&engine, remembered, &note).await?;
+    }
     let names_loaded = Arc::new(AtomicBool::new(false));
     let state = health::State {
         engine: engine.clone(),
         names_loaded: names_loaded.clone(),
     };
-    let router = wrapped(config, timer, doors(&engine, health::router(state)));
+    let router = doors(config, &engine, health::router(state));
+    let router = wrapped(config, timer, router);
     Ok(Wired {
         engine,
         store,
@@ -104,21 +110,46 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
                 let hint = "stop that server, or talk to it by its URL";
                 Failure::new(Exit::Conflict, format!("{error}; {hint}"))
             }
+            OpenError::Damaged { .. } => Failure::new(Exit::Unverified, chain(&error)),
             OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
-            | OpenError::Damaged { .. }
             | OpenError::Io { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),
         })
 }
 
-async fn open_keys(config: &Config, store: &dyn Store) -> Result<ServerKeys, Failure> {
+/// Where the highest checkpoint is kept; nowhere for a store that keeps nothing either.
+fn remembered(config: &Config) -> Result<Option<Remembered>, Failure> {
+    if config.is_in_memory() {
+        return Ok(None);
+    }
+    let dir = &config.server.data_dir;
+    std::fs::create_dir_all(dir)
+        .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))?;
+    Ok(Some(Remembered::at(dir.join(REMEMBERED))))
+}
+
+fn load(remembered: &Remembered) -> Result<Option<Vec<u8>>, Failure> {
+    remembered
+        .load()
+        .map_err(|error| Failure::failed(chain(&error)))
+}
+
+/// A new log under the keys of one that was published would contradict it.
+fn lost_store(remembered: &Remembered) -> Failure {
+    Failure::failed(format!(
+        "the store is empty, but {} shows that a log was published from here: restore the store. \
+         To start a new log instead, move that file and the keys away",
+        remembered.path().display()
+    ))
+}
+
+fn open_keys(config: &Config, store_is_empty: bool) -> Result<ServerKeys, Failure> {
     let keys = if config.is_in_memory() {
         signer_file::ephemeral(&OsRng)
     } else {
-        let is_empty = is_empty(store).await?;
-        signer_file::open(&config.keys_dir(), is_empty, &OsRng)
+        signer_file::open(&config.keys_dir(), store_is_empty, &OsRng)
     };
     keys.map_err(|error| Failure::failed(chain(&error)))
 }
@@ -167,12 +198,12 @@ fn settings(config: &Config) -> Settings {
 
 /// Compares the log with what an earlier run has published; the engine goes read-only when the
 /// store is behind it.
-async fn check_remembered(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
-    let note = remembered
-        .load()
-        .map_err(|error| Failure::failed(chain(&error)))?;
-    let Some(note) = note else { return Ok(()) };
-    engine.check_remembered(&note).await.map_err(|error| {
+async fn check_remembered(
+    engine: &Engine,
+    remembered: &Remembered,
+    note: &[u8],
+) -> Result<(), Failure> {
+    engine.check_remembered(note).await.map_err(|error| {
         Failure::failed(format!(
             "{}: {}; put the file that belongs to this store back. Without the file the server \
              starts, but cannot tell whether the store is an old copy",
@@ -183,11 +214,18 @@ async fn check_remembered(engine: &Engine, remembered: &Remembered) -> Result<()
 }
 
 /// Every door on one router.
-fn doors(engine: &Engine, health: Router) -> Router {
+fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
     let tlog = door_tlog::State {
         engine: engine.clone(),
     };
+    let toxme = door_toxme::State {
+        engine: engine.clone(),
+        settings: door_toxme::Settings {
+            require_secure: config.toxme.require_secure,
+        },
+    };
     health
+        .merge(door_toxme::router(toxme))
         .merge(door_tlog::router(tlog))
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") })
 }

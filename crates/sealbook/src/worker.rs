@@ -88,9 +88,11 @@ async fn reconcile(reconciler: Reconciler, engine: Engine, stop: CancellationTok
             () = stop.cancelled() => {}
         }
     }
-    // Links accepted since the last batch are in the store and would wait for the next start.
     if reconciler == Reconciler::Sequence {
+        // Links accepted since the last batch would wait for the next start, and the next start
+        // for the end of our lease.
         trouble.note(reconciler.tick(&engine).await);
+        trouble.note(engine.log().step_down().await);
     }
 }
 
@@ -153,5 +155,25 @@ async fn watch_health(engine: Engine, stop: CancellationToken) {
             () = sleep(LOOK) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn trouble_begins_once_and_ends_once() {
+        let mut trouble = Trouble::of("duty");
+        let mut is_failing_after = |done: io::Result<u8>| {
+            let value = trouble.note(done);
+            (value, trouble.is_failing)
+        };
+        assert_eq!(is_failing_after(Ok(1)), (Some(1), false));
+        assert_eq!(is_failing_after(Err(io::Error::other("no"))), (None, true));
+        assert_eq!(is_failing_after(Err(io::Error::other("no"))), (None, true));
+        assert_eq!(is_failing_after(Ok(2)), (Some(2), false));
     }
 }

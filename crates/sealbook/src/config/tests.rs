@@ -343,7 +343,6 @@ fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
         })
         .collect();
     assert_eq!(live.matches(" = ").count(), keys().count());
-    // An unset data directory is an error, so its line must not be an empty string.
     let (_, live) = load_from(&live, &[], &[]);
     assert_eq!(
         shown(&commented.unwrap(), false),

@@ -1,39 +1,39 @@
 use std::net::Ipv4Addr;
 
 use axum::routing::get;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
 
-const DRAIN: Duration = Duration::from_millis(300);
+/// Time to drain where it must not pass.
+const LONG: Duration = Duration::from_secs(60);
+/// Time to drain where it must.
+const SHORT: Duration = Duration::from_millis(50);
 
 struct Running {
     address: SocketAddr,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     tasks: TaskTracker,
+    /// Told when a request has come to `/gate`, which answers when `gate` opens.
+    entered: Arc<Notify>,
+    gate: Arc<Notify>,
 }
 
-/// A listener whose `/slow` answers after 100 ms, `/stuck` never.
-async fn run(connections_max: usize) -> Running {
+async fn run(connections_max: usize, drain: Duration) -> Running {
     let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let address = socket.local_addr().unwrap();
-    let router = Router::new()
-        .route("/", get(|| async { "hello" }))
-        .route(
-            "/slow",
-            get(|| async {
-                sleep(Duration::from_millis(100)).await;
-                "slow"
-            }),
-        )
-        .route(
-            "/stuck",
-            get(|| async {
-                std::future::pending::<()>().await;
-                "never"
-            }),
-        );
+    let (entered, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (enter, pass) = (entered.clone(), gate.clone());
+    let router = Router::new().route("/", get(|| async { "hello" })).route(
+        "/gate",
+        get(|| async move {
+            enter.notify_one();
+            pass.notified().await;
+            "passed"
+        }),
+    );
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let listener = Listener {
         socket,
@@ -43,12 +43,14 @@ async fn run(connections_max: usize) -> Running {
         tasks: tasks.clone(),
     };
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
-    let listener = tokio::spawn(listener.run(stop.clone(), DRAIN));
+    let listener = tokio::spawn(listener.run(stop.clone(), drain));
     Running {
         address,
         stop,
         listener,
         tasks,
+        entered,
+        gate,
     }
 }
 
@@ -86,7 +88,7 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> String {
 
 #[tokio::test]
 async fn answers_request_after_request_on_one_connection() {
-    let server = run(10).await;
+    let server = run(10, LONG).await;
     let mut stream = server.connect().await;
     for _ in 0..3 {
         ask(&mut stream, "/").await;
@@ -98,7 +100,7 @@ async fn answers_request_after_request_on_one_connection() {
 
 #[tokio::test]
 async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
-    let server = run(1).await;
+    let server = run(1, LONG).await;
     let mut first = server.connect().await;
     ask(&mut first, "/").await;
     read_to(&mut first, "hello").await;
@@ -128,39 +130,42 @@ async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
 
 #[tokio::test]
 async fn requests_in_flight_are_answered_and_new_connections_refused() {
-    let server = run(10).await;
+    let server = run(10, LONG).await;
     let mut stream = server.connect().await;
-    ask(&mut stream, "/slow").await;
-    sleep(Duration::from_millis(30)).await;
-    let address = server.address;
-    server.end().await;
-    let answer = read_to(&mut stream, "slow").await;
+    ask(&mut stream, "/gate").await;
+    server.entered.notified().await;
+    server.stop.cancel();
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    server.gate.notify_one();
+    let answer = read_to(&mut stream, "passed").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(TcpStream::connect(address).await.is_err());
+    server.end().await;
 }
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut() {
-    let server = run(10).await;
+    let server = run(10, SHORT).await;
     let mut stream = server.connect().await;
-    ask(&mut stream, "/stuck").await;
-    sleep(Duration::from_millis(30)).await;
+    ask(&mut stream, "/gate").await;
+    server.entered.notified().await;
     server.end().await;
-    assert_eq!(read_to(&mut stream, "never").await, "");
+    assert_eq!(read_to(&mut stream, "passed").await, "");
 }
 
 #[tokio::test]
 async fn an_idle_connection_does_not_delay_the_stop() {
-    let server = run(10).await;
+    let server = run(10, LONG).await;
     let mut idle = server.connect().await;
     ask(&mut idle, "/").await;
     read_to(&mut idle, "hello").await;
-    timeout(DRAIN / 2, server.end()).await.unwrap();
+    timeout(LONG / 2, server.end()).await.unwrap();
 }
 
 #[tokio::test]
 async fn too_many_and_too_long_headers_are_refused() {
-    let server = run(10).await;
+    let server = run(10, LONG).await;
     let many: String = (0..200).map(|at| format!("x-{at}: 1\r\n")).collect();
     let long = format!("x: {}\r\n", "a".repeat(40_000));
     for headers in [many, long] {
