@@ -212,3 +212,98 @@ pub(crate) fn guard_ended(policy: u8, row: &GuardRow, now: UnixMillis) -> bool {
     };
     now.since(UnixMillis(row.window_started_ms)) >= window
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, Hands};
+    use crate::tx::in_tx;
+
+    const DAY_MS: u64 = 86_400_000;
+
+    fn v4(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
+    }
+
+    fn passes(limits: &FloodLimits, address: IpAddr) -> usize {
+        (0..100)
+            .take_while(|_| limits.charge_push(address).is_ok())
+            .count()
+    }
+
+    #[test]
+    fn processes_share_the_allowance_and_each_has_one() {
+        let clock = Arc::new(Hands::default());
+        for (processes, expect) in [(1, 13), (2, 6), (3, 4), (13, 1), (100, 1)] {
+            let processes = NonZeroU32::new(processes).unwrap();
+            let limits = FloodLimits::new(clock.clone(), true, processes);
+            assert_eq!(passes(&limits, v4(1)), expect, "{processes}");
+        }
+        let off = FloodLimits::new(clock, false, NonZeroU32::MIN);
+        assert_eq!(passes(&off, v4(1)), 100);
+    }
+
+    #[test]
+    fn a_full_table_shares_allowances_and_the_sweep_empties_it() {
+        let clock = Arc::new(Hands::default());
+        let limits = FloodLimits::new(clock.clone(), true, NonZeroU32::MIN);
+        let count = u32::try_from(FLOOD_ADDRESSES_MAX).unwrap();
+        for number in 0..count {
+            limits.charge_push(v4(number)).unwrap();
+        }
+        // Whoever comes now shares with those of the same bucket, and with nobody else.
+        let (one, two) = (v4(count), v4(count + 1));
+        assert_ne!(Source::of(one).overflow(), Source::of(two).overflow());
+        assert_eq!(passes(&limits, one), 13);
+        assert_eq!(passes(&limits, two), 13);
+        clock.advance(Duration::from_secs(2 * 3600));
+        limits.sweep();
+        assert_eq!(limits.pushes.as_ref().unwrap().len(), 0);
+        assert_eq!(passes(&limits, one), 13);
+    }
+
+    #[test]
+    fn an_address_counts_by_its_network() {
+        let of = |text: &str| Source::of(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[tokio::test]
+    async fn a_guard_counts_in_windows_and_writes_nothing_when_it_refuses() {
+        let bench = Bench::new();
+        let attempt = async |now: u64| {
+            in_tx!(bench, "guard", |tx| guard_in(
+                tx,
+                Guard::EditPassword,
+                [1; 32],
+                UnixMillis(DAY_MS + now)
+            )
+            .await)
+        };
+        for at in 0..10 {
+            attempt(1_000 + at).await.unwrap();
+        }
+        let before = bench.rows.table(GUARDS.tag());
+        let Err(GuardError::Limited(limited)) = attempt(2_000).await else {
+            unreachable!("the eleventh is refused");
+        };
+        assert_eq!(limited.retry_after, Duration::from_millis(3_599_000));
+        assert_eq!(bench.rows.table(GUARDS.tag()), before);
+        attempt(3_600_999).await.unwrap_err();
+        attempt(3_601_000).await.unwrap();
+        let (key, value) = &bench.rows.table(GUARDS.tag())[0];
+        let row = GUARDS.read(value).unwrap();
+        assert_eq!(
+            (row.window_started_ms, row.attempts),
+            (DAY_MS + 3_601_000, 1)
+        );
+        let (policy, _) = GUARDS.read_key(key).unwrap();
+        let ended = |policy, at| guard_ended(policy, &row, UnixMillis(at));
+        assert!(!ended(policy, DAY_MS + 7_200_999) && ended(policy, DAY_MS + 7_201_000));
+        assert!(!ended(200, u64::MAX), "a policy of a newer version");
+        assert!(!ended(policy, 0), "the clock was set back");
+    }
+}

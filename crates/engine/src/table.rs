@@ -257,3 +257,109 @@ macro_rules! fixed_width {
 }
 
 fixed_width!(u8 = 1, u64 = 8, Label = 32, UnixMillis = 8, IdentityId = 16);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tables::{GUARDS, GuardRow, INTENTS, JOBS, LINKS, NAMES, SEEN};
+
+    fn round_trips<K: TableKey + PartialEq + std::fmt::Debug, V: Row>(
+        table: &Table<K, V>,
+        key: &K,
+    ) {
+        let bytes = table.key(key);
+        assert_eq!(table.read_key(&bytes).unwrap(), *key);
+        let range = table.range(&[]);
+        assert!(range.start <= bytes && range.end.unwrap() > bytes);
+        let mut other = bytes.to_vec();
+        other[0] = other[0].wrapping_add(1);
+        assert!(table.read_key(&other).is_err(), "of another table");
+    }
+
+    fn label(byte: u8, last: u8) -> Label {
+        let mut bytes = [byte; 32];
+        bytes[31] = last;
+        Label(Hash(bytes))
+    }
+
+    proptest! {
+        #[test]
+        fn keys_round_trip_and_keep_the_order_of_what_they_hold(
+            a: (u8, u8, u32), b: (u8, u8, u32), times: (u64, u64), ids: ([u8; 16], [u8; 16]),
+        ) {
+            let links = [a, b].map(|(byte, last, seqno)| (label(byte, last), seqno));
+            let keys = [LINKS.key(&links[0]), LINKS.key(&links[1])];
+            prop_assert_eq!(links[0].cmp(&links[1]), keys[0].cmp(&keys[1]));
+            round_trips(&LINKS, &links[0]);
+            round_trips(&INTENTS, &(a.0, links[0]));
+            let jobs = [
+                (UnixMillis(times.0), JobId(ids.0)),
+                (UnixMillis(times.1), JobId(ids.1)),
+            ];
+            let keys = [JOBS.key(&jobs[0]), JOBS.key(&jobs[1])];
+            prop_assert_eq!(jobs[0].cmp(&jobs[1]), keys[0].cmp(&keys[1]));
+            round_trips(&JOBS, &jobs[0]);
+            round_trips(&SEEN, &(times.0, [a.0; 32]));
+        }
+
+        #[test]
+        fn names_are_keys_in_their_own_order(one in "\\PC{1,20}", two in "\\PC{1,20}") {
+            if let (Ok(one), Ok(two)) = (Name::parse(&one), Name::parse(&two)) {
+                round_trips(&NAMES, &one);
+                prop_assert_eq!(one.cmp(&two), NAMES.key(&one).cmp(&NAMES.key(&two)));
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_read_as_more_than_one_key(bytes: Vec<u8>) {
+            let mut key = vec![LINKS.tag()];
+            key.extend(&bytes);
+            match LINKS.read_key(&key) {
+                Ok(read) => prop_assert_eq!(&LINKS.key(&read)[..], &key[..]),
+                Err(_) => prop_assert_ne!(bytes.len(), 36),
+            }
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_its_rows_and_no_other() {
+        let range = LINKS.range(&[0xff; 32]);
+        assert_eq!(range.end.unwrap()[..], [LINKS.tag() + 1]);
+        let range = LINKS.range(&[0x01, 0xff]);
+        assert_eq!(range.end.unwrap()[..], [LINKS.tag(), 0x02]);
+        let last: Table<u8, Bytes> = Table::new(0xff, "last");
+        assert_eq!(last.range(&[0xff]).end, None);
+    }
+
+    #[test]
+    fn a_name_that_is_not_in_normal_form_is_no_key() {
+        for text in ["Alice", "", "a b"] {
+            assert!(
+                NAMES
+                    .read_key(&[&[NAMES.tag()], text.as_bytes()].concat())
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn records_carry_a_version_and_keep_off_newer_ones() {
+        let row = GuardRow {
+            window_started_ms: 9,
+            attempts: 2,
+        };
+        let bytes = row.write();
+        assert_eq!(bytes[0], RECORD_VERSION);
+        assert_eq!(GUARDS.read(&bytes).unwrap(), row);
+        let mut newer = bytes.to_vec();
+        newer[0] = 2;
+        for bad in [newer, Vec::new(), bytes[..2].to_vec()] {
+            assert!(GUARDS.read(&bad.into()).is_err());
+        }
+        // A field that a newer version added is passed over.
+        let extended = [&bytes[..], &[0x78, 0x01]].concat();
+        assert_eq!(GUARDS.read(&extended.into()).unwrap(), row);
+    }
+}

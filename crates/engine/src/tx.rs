@@ -345,3 +345,6 @@ macro_rules! in_tx {
     }};
 }
 pub(crate) use in_tx;
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ pub(crate) async fn head_in(
         _ => Err(StoreError::Corrupt("a chain head is malformed".into())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ impl Job {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

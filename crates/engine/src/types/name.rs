@@ -143,6 +143,51 @@ mod tests {
         assert_eq!(Name::parse(&" ".repeat(64)), Err(NameFault::Character));
     }
 
+    #[test]
+    fn no_character_alone_or_beside_others_folds_twice() {
+        let marks = "\u{300}\u{307}\u{308}\u{30c}\u{323}\u{327}\u{342}\u{345}\u{3099}";
+        let around: Vec<char> = marks
+            .chars()
+            .chain("aiIΣσJ\u{1100}\u{1161}\u{200d}'.".chars())
+            .collect();
+        for c in '\u{0}'..=char::MAX {
+            let alone = fold(c.encode_utf8(&mut [0; 4]));
+            assert_eq!(fold(&alone), alone, "{c:?}");
+            // Without a case and a decomposition it is inert.
+            if c.to_lowercase().eq([c]) && std::iter::once(c).nfd().eq([c]) {
+                continue;
+            }
+            for other in &around {
+                for text in [
+                    format!("{c}{other}"),
+                    format!("{other}{c}"),
+                    format!("a{c}{other}b"),
+                ] {
+                    let folded = fold(&text);
+                    assert_eq!(fold(&folded), folded, "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_final_sigma_is_a_letter_of_its_own() {
+        assert_eq!(Name::parse("ΟΔΟΣ").unwrap().as_str(), "οδος");
+        assert_eq!(Name::parse("οδος").unwrap().as_str(), "οδος");
+        assert_ne!(Name::parse("οδοσ").unwrap(), Name::parse("οδος").unwrap());
+    }
+
+    #[test]
+    fn what_folds_to_a_refused_character_is_refused() {
+        // The Greek question mark becomes a semicolon, an en quad an en space.
+        for text in ["a\u{37e}b", "a\u{2000}b"] {
+            assert_eq!(Name::parse(text), Err(NameFault::Character), "{text:?}");
+        }
+        // 63 code points that grow: a dotted capital I becomes two.
+        assert_eq!(Name::parse(&"\u{130}".repeat(32)), Err(NameFault::TooLong));
+        assert!(Name::parse(&"\u{130}".repeat(31)).is_ok());
+    }
+
     proptest::proptest! {
         #[test]
         fn parsing_a_name_again_changes_nothing(text in "\\PC{0,70}") {
