@@ -127,6 +127,11 @@ pub trait Store: Send + Sync {
 
     /// Whether writes are accepted now, and if not, why: what `/readyz` and the log say.
     fn health(&self) -> Health;
+
+    /// Finishes the batches already handed in and releases what the store holds (files, locks,
+    /// connections). Later commits answer `Fatal`, later reads `Unavailable` where the backend
+    /// cannot read any more. Closing twice is no error; dropping a store closes it, but blocks.
+    async fn close(&self) {}
 }
 
 /// State of a store as seen by an operator.

@@ -1,0 +1,343 @@
+//! The embedded store: fjall, one process per directory.
+//!
+//! A batch goes through a bounded queue to one thread, which takes up to 512 of them as a group,
+//! checks each against the store and the group's own earlier writes, and makes the group durable
+//! with one engine sync and one sync of the commit number. A commit is answered only then. Reads
+//! go to the engine directly, those that may be stale to a record cache first.
+//!
+//! Why fjall, and what it was measured against: `docs/adr/0002-embedded-engine.md`. What is in the
+//! directory and what happens after faults: `docs/STORAGE.md`.
+
+mod cache;
+mod committer;
+mod directory;
+mod disk;
+mod group;
+mod handle;
+mod journal;
+mod marks;
+mod recovery;
+
+use std::path::Path;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use engine::ports::store::{
+    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
+    Version,
+};
+use engine::types::UnixMillis;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::{OpenError, Options, limits};
+use cache::{Record, RecordCache};
+use committer::{Committer, Job, State};
+use directory::{Directory, Holds};
+use disk::{Disk, RealDisk};
+use handle::Handle;
+use recovery::Opened;
+
+/// Number fjall gives to the keyspace `sys`, the first one made.
+const SYS_KEYSPACE: u64 = 1;
+/// The one row of `sys`.
+const COMMIT_KEY: &[u8] = b"commit";
+/// The queue's size: 64 MiB in shares of 1 KiB, of which a batch takes at least 16.
+const QUEUE_SHARES: u32 = 64 << 10;
+const QUEUE_SHARES_MIN: u32 = 16;
+const QUEUE_BATCHES_MAX: usize = (QUEUE_SHARES / QUEUE_SHARES_MIN) as usize;
+/// Reads of more keys or rows than this leave the async threads.
+const INLINE_ROWS_MAX: usize = 256;
+/// Longest wait for an engine that is being opened anew.
+const REOPEN_WAIT: Duration = Duration::from_secs(5);
+
+/// A [`Store`] in a directory of this machine.
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    queue: Mutex<Option<SyncSender<Job>>>,
+    shares: Arc<Semaphore>,
+    committer: Mutex<Option<JoinHandle<Directory>>>,
+    clock: Clock,
+    queue_wait: Duration,
+    commit_wait: Duration,
+}
+
+/// What the committer and the readers share.
+pub(crate) struct Shared {
+    /// `None` while the engine is being opened anew, and after closing.
+    handle: watch::Sender<Option<Arc<Handle>>>,
+    cache: RecordCache,
+    health: RwLock<Health>,
+}
+
+impl Shared {
+    fn set_health(&self, health: Health) {
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    fn health(&self) -> Health {
+        self.health
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `path`, or makes one if the directory is absent or empty. Blocks while it
+    /// reads journals: about a second at most.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_on(path, options, Arc::new(RealDisk))
+    }
+
+    fn open_on(path: &Path, options: Options, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let (directory, holds) = Directory::take(path)?;
+        let opened = match holds {
+            Holds::Nothing => recovery::create(&directory, options.engine_cache_bytes)?,
+            Holds::Store => recovery::open(&directory, options.engine_cache_bytes, None)?,
+        };
+        let Opened {
+            handle,
+            counters,
+            marks,
+        } = opened;
+        let state = marks.map_or_else(State::Stopped, State::Writing);
+        if let State::Stopped(why) = &state {
+            tracing::error!("the store is read-only: {why}");
+        }
+        let health = match &state {
+            State::Stopped(why) => Health::ReadOnly(why.clone()),
+            State::Writing(_) | State::Paused { .. } => Health::Ready,
+        };
+        let shared = Arc::new(Shared {
+            handle: watch::Sender::new(Some(Arc::new(handle))),
+            cache: RecordCache::new(options.cache_bytes),
+            health: RwLock::new(health),
+        });
+        let committer = Committer {
+            directory,
+            shared: Arc::clone(&shared),
+            disk,
+            counters,
+            state,
+            engine_cache_bytes: options.engine_cache_bytes,
+            reserve_bytes: options.reserve_bytes,
+        };
+        let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE_BATCHES_MAX);
+        let thread = std::thread::Builder::new().name("store-committer".to_owned());
+        let thread = thread.spawn(move || committer.run(&jobs));
+        let thread = thread.map_err(directory::failed("start the committer for", path))?;
+        Ok(Self {
+            shared,
+            queue: Mutex::new(Some(queue)),
+            shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
+            committer: Mutex::new(Some(thread)),
+            clock: options.clock,
+            queue_wait: options.queue_wait,
+            commit_wait: options.commit_wait,
+        })
+    }
+
+    /// Closes the queue; the committer, unless it is already being waited for.
+    fn stop(&self) -> Option<JoinHandle<Directory>> {
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    async fn handle(&self) -> Result<Arc<Handle>, StoreError> {
+        if let Some(handle) = self.shared.handle.borrow().clone() {
+            return Ok(handle);
+        }
+        if self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+        {
+            return Err(closed());
+        }
+        let mut changes = self.shared.handle.subscribe();
+        match timeout(REOPEN_WAIT, changes.wait_for(Option::is_some)).await {
+            Ok(Ok(handle)) => handle.clone().ok_or_else(closed),
+            Ok(Err(_)) | Err(_) => Err(closed()),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        rows: usize,
+        read: impl FnOnce(&Handle) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let handle = self.handle().await?;
+        if rows <= INLINE_ROWS_MAX {
+            return read(&handle);
+        }
+        let task = tokio::task::spawn_blocking(move || read(&handle));
+        task.await
+            .map_err(|_| StoreError::Unavailable("a read was cut short".to_owned()))?
+    }
+
+    async fn check_only(&self, batch: Batch) -> Result<Version, CommitError> {
+        let keys: Vec<Key> = batch.checks.iter().map(|(key, _)| key.clone()).collect();
+        let found = self
+            .get_many(&keys, Freshness::Now)
+            .await
+            .map_err(group::unreadable)?;
+        let versions = found
+            .into_iter()
+            .map(|record| record.map(|(version, _)| version));
+        let mut newest = Version(0);
+        for (index, ((_, expect), version)) in batch.checks.iter().zip(versions).enumerate() {
+            if !group::holds(*expect, version) {
+                return Err(CommitError::Conflict(index));
+            }
+            newest = newest.max(version.unwrap_or(newest));
+        }
+        Ok(newest)
+    }
+
+    async fn enqueue(
+        &self,
+        batch: Batch,
+    ) -> Result<oneshot::Receiver<Result<Version, CommitError>>, CommitError> {
+        let kib = u32::try_from(limits::byte_count(&batch) / 1024).unwrap_or(QUEUE_SHARES);
+        let weight = kib.clamp(QUEUE_SHARES_MIN, QUEUE_SHARES);
+        let share = Arc::clone(&self.shares).acquire_many_owned(weight);
+        let share = match timeout(self.queue_wait, share).await {
+            Ok(Ok(share)) => share,
+            Ok(Err(_)) | Err(_) => {
+                return Err(CommitError::Unavailable(
+                    "the commit queue is full".to_owned(),
+                ));
+            }
+        };
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else {
+            return Err(CommitError::Fatal("the store is closed".to_owned()));
+        };
+        match queue.try_send(Job {
+            batch,
+            reply,
+            share,
+        }) {
+            Ok(()) => Ok(answer),
+            Err(_) => Err(CommitError::Unavailable(
+                "the commit queue is full".to_owned(),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        fresh: Freshness,
+    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
+        let cached = matches!(fresh, Freshness::Within(_));
+        if cached && let Some(found) = self.shared.cache.get(keys) {
+            return Ok(found);
+        }
+        let moment = self.shared.cache.moment();
+        let found: Vec<Record> = if keys.len() <= INLINE_ROWS_MAX {
+            self.handle().await?.get(keys)?
+        } else {
+            let wanted = keys.to_vec();
+            self.read(keys.len(), move |handle| handle.get(&wanted))
+                .await?
+        };
+        if cached {
+            self.shared.cache.fill(moment, keys, &found);
+        }
+        Ok(found)
+    }
+
+    async fn scan(
+        &self,
+        range: KeyRange,
+        direction: Direction,
+        limit: u32,
+        _fresh: Freshness,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.read(rows, move |handle| handle.scan(&range, direction, limit))
+            .await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
+        limits::check_batch(&batch)?;
+        if batch.puts.is_empty() && batch.deletes.is_empty() {
+            return self.check_only(batch).await;
+        }
+        let answer = self.enqueue(batch).await?;
+        match timeout(self.commit_wait, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(CommitError::Fatal("the committer has ended".to_owned())),
+            Err(_) => {
+                let waited = self.commit_wait.as_secs();
+                Err(CommitError::Unavailable(format!(
+                    "no answer within {waited} s"
+                )))
+            }
+        }
+    }
+
+    async fn now(&self) -> Result<UnixMillis, StoreError> {
+        Ok((self.clock)())
+    }
+
+    fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    async fn close(&self) {
+        let Some(committer) = self.stop() else { return };
+        let shared = Arc::clone(&self.shared);
+        let finishing = tokio::task::spawn_blocking(move || finish(&shared, committer));
+        if finishing.await.is_err() {
+            tracing::error!("closing the store was cut short");
+        }
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        if let Some(committer) = self.stop() {
+            finish(&self.shared, committer);
+        }
+    }
+}
+
+/// Waits for the queue to be worked off, then closes the engine and gives up the lock, in this
+/// order, so that the next holder finds a closed engine.
+fn finish(shared: &Shared, committer: JoinHandle<Directory>) {
+    let directory = committer.join();
+    shared.set_health(Health::ReadOnly("the store is closed".to_owned()));
+    drop(shared.handle.send_replace(None));
+    match directory {
+        Ok(directory) => drop(directory),
+        Err(_) => tracing::error!("the committer ended by a panic"),
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed or being opened anew".to_owned())
+}

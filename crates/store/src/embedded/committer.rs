@@ -1,0 +1,330 @@
+//! The committer: one thread that takes groups of batches from the queue to the disk.
+//!
+//! States: *writing*; *paused* (the disk is full: every half second it looks whether there is space
+//! again, and if the engine refused a write, it opens it anew first); *stopped* (a failed sync or
+//! damage: nothing is written until a restart, because what a failed sync left behind is unknown).
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use engine::ports::store::{Batch, CommitError, Health, Version};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::Shared;
+use super::directory::Directory;
+use super::disk::Disk;
+use super::group::{Group, Writes};
+use super::handle::{Counters, Handle, io_error};
+use super::marks::Marks;
+use super::recovery;
+use crate::limits;
+
+/// Most batches in one group, hence in one sync.
+const GROUP_BATCHES_MAX: usize = 512;
+/// A group is closed when it holds this many bytes.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How often a paused store looks for space.
+const PAUSE_CHECK: Duration = Duration::from_millis(500);
+/// How long to wait for running reads before the engine is opened anew.
+const READS_DONE_WAIT: Duration = Duration::from_secs(5);
+
+/// A batch in the queue.
+pub(crate) struct Job {
+    pub(crate) batch: Batch,
+    pub(crate) reply: oneshot::Sender<Result<Version, CommitError>>,
+    /// The batch's share of the queue, given back when the job is done.
+    pub(crate) share: OwnedSemaphorePermit,
+}
+
+pub(crate) struct Committer {
+    pub(crate) directory: Directory,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) counters: Counters,
+    pub(crate) state: State,
+    pub(crate) engine_cache_bytes: u64,
+    /// Free space kept for the engine's own work, in bytes.
+    pub(crate) reserve_bytes: Option<u64>,
+}
+
+pub(crate) enum State {
+    Writing(Marks),
+    Paused { why: String, reopen: bool },
+    Stopped(String),
+}
+
+/// Why a group was not acknowledged.
+enum Refusal {
+    Full { why: String, reopen: bool },
+    Stop(String),
+}
+
+impl Committer {
+    /// Runs until the queue is closed and empty; gives the directory back, lock and all.
+    pub(crate) fn run(mut self, queue: &Receiver<Job>) -> Directory {
+        self.announce();
+        loop {
+            let first = match &self.state {
+                State::Paused { .. } => match queue.recv_timeout(PAUSE_CHECK) {
+                    Ok(job) => Some(job),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                },
+                State::Writing(_) | State::Stopped(_) => match queue.recv() {
+                    Ok(job) => Some(job),
+                    Err(_) => break,
+                },
+            };
+            let jobs = first
+                .map(|first| take_group(first, queue))
+                .unwrap_or_default();
+            self.serve(jobs);
+        }
+        self.directory
+    }
+
+    fn serve(&mut self, jobs: Vec<Job>) {
+        if matches!(self.state, State::Paused { .. }) {
+            self.try_resume();
+        }
+        let refusal = match &self.state {
+            State::Writing(_) => return self.write_group(jobs),
+            State::Paused { why, .. } => CommitError::Unavailable(why.clone()),
+            State::Stopped(why) => CommitError::Fatal(why.clone()),
+        };
+        for job in jobs {
+            answer(job, Err(refusal.clone()));
+        }
+    }
+
+    fn write_group(&mut self, jobs: Vec<Job>) {
+        let Some(handle) = self.shared.handle.borrow().clone() else {
+            return;
+        };
+        let mut group = Group::new(&handle, self.counters.version);
+        let mut answers = Vec::with_capacity(jobs.len());
+        for mut job in jobs {
+            // Nobody waits any more: it timed out in the queue, and must not happen later.
+            if !job.reply.is_closed() {
+                let outcome = group.add(std::mem::take(&mut job.batch));
+                answers.push((job, outcome));
+            }
+        }
+        let (writes, version) = group.into_writes();
+        let refusal = self.persist(&handle, &writes, version).err();
+        drop(handle);
+        let refusal = refusal.map(|refusal| self.refuse(refusal));
+        for (job, outcome) in answers {
+            answer(job, refusal.clone().map_or(outcome, Err));
+        }
+    }
+
+    /// Engine first, then the commit number; see the module `marks` for why.
+    fn persist(&mut self, handle: &Handle, writes: &Writes, version: u64) -> Result<(), Refusal> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.require_space()?;
+        let commit = self.counters.commit + 1;
+        let batch = handle.batch(writes, Counters { commit, version });
+        // The version is used up whatever comes: the batch may be found on disk later.
+        self.counters.version = version;
+        self.disk
+            .write(batch)
+            .map_err(|error| self.engine_refusal(&error))?;
+        self.counters.commit = commit;
+        self.shared.cache.drop_keys(writes.keys());
+        let State::Writing(marks) = &mut self.state else {
+            return Ok(());
+        };
+        self.disk.mark(marks, commit).map_err(|error| {
+            if is_full(&error) {
+                return Refusal::Full {
+                    why: format!("disk full: {error}"),
+                    reopen: false,
+                };
+            }
+            Refusal::Stop(format!("writing the commit number failed: {error}"))
+        })
+    }
+
+    /// Refuses before the engine meets a full disk, since a failed write costs it its handle.
+    fn require_space(&self) -> Result<(), Refusal> {
+        let space = match self.disk.space(self.directory.path()) {
+            Ok(space) => space,
+            Err(error) => return Err(Refusal::Stop(format!("cannot ask for free space: {error}"))),
+        };
+        let reserve = self
+            .reserve_bytes
+            .unwrap_or_else(|| default_reserve(space.total));
+        if space.available >= reserve {
+            return Ok(());
+        }
+        let why = format!(
+            "disk full: {} bytes are free, {reserve} are needed",
+            space.available
+        );
+        Err(Refusal::Full { why, reopen: false })
+    }
+
+    fn engine_refusal(&self, error: &fjall::Error) -> Refusal {
+        // Poisoned: a background write failed earlier; if space is short now, that was the cause.
+        let full = if matches!(error, fjall::Error::Poisoned) {
+            self.require_space().is_err()
+        } else {
+            io_error(error).is_some_and(is_full)
+        };
+        if full {
+            return Refusal::Full {
+                why: format!("disk full: {error}"),
+                reopen: true,
+            };
+        }
+        Refusal::Stop(format!("writing failed: {error}"))
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> CommitError {
+        let (state, answer) = match refusal {
+            Refusal::Full { why, reopen } => {
+                tracing::error!("writes are paused: {why}");
+                (
+                    State::Paused {
+                        why: why.clone(),
+                        reopen,
+                    },
+                    CommitError::Unavailable(why),
+                )
+            }
+            Refusal::Stop(why) => {
+                tracing::error!("writes are stopped until a restart: {why}");
+                (State::Stopped(why.clone()), CommitError::Fatal(why))
+            }
+        };
+        self.state = state;
+        self.announce();
+        answer
+    }
+
+    fn try_resume(&mut self) {
+        let State::Paused { reopen, .. } = self.state else {
+            return;
+        };
+        if self.require_space().is_err() {
+            return;
+        }
+        let resumed = if reopen {
+            self.reopen()
+        } else {
+            self.new_marks()
+        };
+        match resumed {
+            Ok(marks) => {
+                tracing::info!("there is space again: writes resume");
+                self.state = State::Writing(marks);
+            }
+            Err(Refusal::Full { why, reopen }) => self.state = State::Paused { why, reopen },
+            Err(Refusal::Stop(why)) => {
+                tracing::error!("writes are stopped until a restart: {why}");
+                self.state = State::Stopped(why);
+            }
+        }
+        self.announce();
+    }
+
+    fn new_marks(&self) -> Result<Marks, Refusal> {
+        Marks::create(self.directory.path(), self.counters.commit).map_err(|error| {
+            if is_full(&error) {
+                return Refusal::Full {
+                    why: format!("disk full: {error}"),
+                    reopen: false,
+                };
+            }
+            Refusal::Stop(format!("writing the commit number failed: {error}"))
+        })
+    }
+
+    /// Closes the engine that refused a write, and opens it anew. Reads wait meanwhile.
+    fn reopen(&mut self) -> Result<Marks, Refusal> {
+        let again = |why: String| Refusal::Full { why, reopen: true };
+        if !self.close_engine() {
+            return Err(again(
+                "reads are still running on the engine's old handle".to_owned(),
+            ));
+        }
+        let acknowledged = Some(self.counters.commit);
+        let opened = recovery::open(&self.directory, self.engine_cache_bytes, acknowledged);
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(crate::OpenError::Io { source, .. }) if is_full(&source) => {
+                return Err(again(format!("disk full: {source}")));
+            }
+            Err(error) => return Err(Refusal::Stop(format!("opening anew failed: {error}"))),
+        };
+        self.counters.commit = opened.counters.commit;
+        self.counters.version = self.counters.version.max(opened.counters.version);
+        self.shared.cache.clear();
+        self.shared
+            .handle
+            .send_replace(Some(Arc::new(opened.handle)));
+        opened.marks.map_err(Refusal::Stop)
+    }
+
+    /// Drops the engine's handle once no read uses it; false, and nothing changed, if one stays.
+    fn close_engine(&self) -> bool {
+        let Some(mut handle) = self.shared.handle.send_replace(None) else {
+            return true;
+        };
+        let step = Duration::from_millis(5);
+        for _ in 0..READS_DONE_WAIT.as_millis() / step.as_millis() {
+            match Arc::try_unwrap(handle) {
+                Ok(last) => {
+                    drop(last);
+                    return true;
+                }
+                Err(shared) => handle = shared,
+            }
+            std::thread::park_timeout(step);
+        }
+        self.shared.handle.send_replace(Some(handle));
+        false
+    }
+
+    fn announce(&self) {
+        self.shared.set_health(match &self.state {
+            State::Writing(_) => Health::Ready,
+            State::Paused { why, .. } => Health::WritesPaused(why.clone()),
+            State::Stopped(why) => Health::ReadOnly(why.clone()),
+        });
+    }
+}
+
+fn take_group(first: Job, queue: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = limits::byte_count(&first.batch);
+    let mut jobs = vec![first];
+    while jobs.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+        let Ok(job) = queue.try_recv() else { break };
+        bytes += limits::byte_count(&job.batch);
+        jobs.push(job);
+    }
+    jobs
+}
+
+fn answer(job: Job, outcome: Result<Version, CommitError>) {
+    drop(job.share);
+    if job.reply.send(outcome).is_err() {
+        tracing::debug!("a batch was decided after its caller had left");
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// 64 MiB, what the engine needs to write out its memory; less on a very small disk.
+fn default_reserve(total: u64) -> u64 {
+    (64 << 20).min(total / 16)
+}

@@ -1,0 +1,39 @@
+//! The few operations that a test makes fail: everything between a group and the disk.
+
+use std::io;
+use std::path::Path;
+
+use super::marks::Marks;
+
+/// Space of a file system, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    pub(crate) available: u64,
+    pub(crate) total: u64,
+}
+
+pub(crate) trait Disk: Send + Sync {
+    /// Space of the file system that holds `dir`.
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(dir)?;
+        Ok(Space {
+            available: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
+    }
+
+    /// Writes and syncs the engine's batch.
+    fn write(&self, batch: fjall::OwnedWriteBatch) -> fjall::Result<()> {
+        batch.commit()
+    }
+
+    /// Writes and syncs the commit number.
+    fn mark(&self, marks: &mut Marks, number: u64) -> io::Result<()> {
+        marks.put(number)
+    }
+}
+
+/// The machine's disk.
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {}
