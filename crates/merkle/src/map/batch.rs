@@ -44,11 +44,11 @@ struct Row {
     set: Option<MapLeaf>,
 }
 
-/// A page of the map as it was, with the places of the loaded pages below its slots.
+/// A page of the map, with the places of the loaded pages below its slots.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
     pub(super) page: Page,
-    pub(super) below: [u32; SLOTS],
+    below: [u32; SLOTS],
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +59,23 @@ struct Want {
     /// The page and slot above it; the root page has none.
     parent: Option<(usize, u8)>,
     supplied: Option<usize>,
+}
+
+impl Loaded {
+    pub(super) const fn new(page: Page) -> Self {
+        Self {
+            page,
+            below: [NO_PAGE; SLOTS],
+        }
+    }
+
+    pub(super) fn below(&self, slot: u8) -> Option<usize> {
+        let place = self
+            .below
+            .get(usize::from(slot))
+            .filter(|place| **place != NO_PAGE)?;
+        usize::try_from(*place).ok()
+    }
 }
 
 impl MapBatch {
@@ -170,7 +187,7 @@ impl MapBatch {
                 pages: Vec::new(),
             });
         }
-        rewrite(root, &self.pages, &changes)
+        rewrite(self.pages, &changes)
     }
 
     fn of(labels: Vec<Row>) -> Self {
@@ -206,6 +223,7 @@ impl MapBatch {
             self.descend(&want, at);
         }
         self.missing = self.wants.len();
+        self.pages.reserve(self.missing);
     }
 
     fn link(&mut self, parent: usize, slot: u8, page: usize) {

@@ -81,7 +81,7 @@ impl Page {
 
     /// The page's bytes: 5 to 1,093 of them.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_LEN + SLOTS * LEAF_LEN);
+        let mut bytes = Vec::with_capacity(self.encoded_len());
         bytes.resize(HEADER_LEN, VERSION);
         let mut tags = 0;
         for slot in &self.slots {
@@ -102,6 +102,14 @@ impl Page {
             field.copy_from_slice(&u32::to_be_bytes(tags));
         }
         bytes
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.slots.iter().fold(HEADER_LEN, |len, slot| match slot {
+            Slot::Empty => len,
+            Slot::Leaf(_) => len + LEAF_LEN,
+            Slot::Child(_) => len + HASH_LEN,
+        })
     }
 
     pub(crate) fn slot(&self, at: u8) -> Slot {

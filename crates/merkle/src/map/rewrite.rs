@@ -6,23 +6,17 @@ use super::batch::{Loaded, same_slot};
 use super::{MapChange, MapError, MapLeaf, Page, PageId, Slot, nibble};
 use crate::Hash;
 
-/// Puts `changes` (sorted by label, not empty) into the map of the loaded pages.
-pub(super) fn rewrite(
-    root: &Loaded,
-    loaded: &[Loaded],
-    changes: &[MapLeaf],
-) -> Result<MapChange, MapError> {
-    let (id, page, parent) = (PageId::ROOT, root.page, None);
+/// Puts `changes` (sorted by label, not empty) into the map of the loaded pages, root first.
+pub(super) fn rewrite(pages: Vec<Loaded>, changes: &[MapLeaf]) -> Result<MapChange, MapError> {
     let root = Work {
-        id,
-        page,
-        loaded: Some(root),
+        id: PageId::ROOT,
+        page: 0,
         changes,
-        parent,
+        parent: None,
     };
     let mut rewrite = Rewrite {
-        loaded,
         work: [root].into(),
+        pages,
     };
     let mut next = 0;
     while next < rewrite.work.len() {
@@ -33,44 +27,41 @@ pub(super) fn rewrite(
 }
 
 struct Rewrite<'a> {
-    loaded: &'a [Loaded],
+    /// The loaded pages, then those that did not exist before.
+    pages: Vec<Loaded>,
     /// The pages that change, sorted by id, so parents stand before their children.
     work: Vec<Work<'a>>,
 }
 
 struct Work<'a> {
     id: PageId,
-    page: Page,
-    /// The page as it was; none if this one is new.
-    loaded: Option<&'a Loaded>,
+    /// Place in [`Rewrite::pages`].
+    page: usize,
     changes: &'a [MapLeaf],
-    /// The work above and the slot this page hangs from; none for the root.
+    /// Place in [`Rewrite::pages`] and slot of the page above; none for the root.
     parent: Option<(usize, u8)>,
 }
 
-impl<'a> Rewrite<'a> {
+impl Rewrite<'_> {
     /// Puts a page's changes into its slots; those that need a page below become more work.
     fn apply(&mut self, at: usize) -> Result<(), MapError> {
         let Some(work) = self.work.get(at) else {
             return Ok(());
         };
-        let (id, loaded, changes) = (work.id, work.loaded, work.changes);
+        let (id, above, changes) = (work.id, work.page, work.changes);
         for group in changes.chunk_by(|left, right| same_slot(&left.label, &right.label, id)) {
-            let (Some(first), Some(work)) = (group.first(), self.work.get_mut(at)) else {
+            let (Some(first), Some(old)) = (group.first(), self.pages.get_mut(above)) else {
                 continue;
             };
             let slot = nibble(&first.label, id.depth());
-            let (page, loaded) = match work.page.slot(slot) {
-                Slot::Empty if group.len() > 1 => (Page::EMPTY, None),
-                Slot::Leaf(old) if group.len() > 1 || old.label != first.label => {
-                    (page_below(id, old), None)
-                }
-                Slot::Child(_) => {
-                    let old = self.below(loaded, slot).ok_or(MapError::Unfinished)?;
-                    (old.page, Some(old))
+            let page = match old.page.slot(slot) {
+                Slot::Child(_) => old.below(slot).ok_or(MapError::Unfinished)?,
+                Slot::Empty if group.len() > 1 => self.add(Page::EMPTY),
+                Slot::Leaf(leaf) if group.len() > 1 || leaf.label != first.label => {
+                    self.add(page_below(id, leaf))
                 }
                 Slot::Empty | Slot::Leaf(_) => {
-                    work.page.put(slot, Slot::Leaf(*first));
+                    old.page.put(slot, Slot::Leaf(*first));
                     continue;
                 }
             };
@@ -79,36 +70,41 @@ impl<'a> Rewrite<'a> {
             self.work.push(Work {
                 id,
                 page,
-                loaded,
                 changes: group,
-                parent: Some((at, slot)),
+                parent: Some((above, slot)),
             });
         }
         Ok(())
     }
 
-    fn below(&self, loaded: Option<&'a Loaded>, slot: u8) -> Option<&'a Loaded> {
-        let index = loaded?.below.get(usize::from(slot))?;
-        self.loaded.get(usize::try_from(*index).ok()?)
+    fn add(&mut self, page: Page) -> usize {
+        self.pages.push(Loaded::new(page));
+        self.pages.len() - 1
     }
 
     /// Hashes and encodes the pages, children before parents.
     fn hash_up(mut self) -> MapChange {
         let mut root = Hash::ZERO;
-        let mut pages = Vec::with_capacity(self.work.len());
-        while let Some(work) = self.work.pop() {
-            let hash = work.page.hash();
-            pages.push((work.id, work.page.encode()));
+        let mut written = Vec::with_capacity(self.work.len());
+        for work in self.work.iter().rev() {
+            let Some(Loaded { page, .. }) = self.pages.get(work.page) else {
+                continue;
+            };
+            let hash = page.hash();
+            written.push((work.id, page.encode()));
             match work
                 .parent
-                .and_then(|(at, slot)| Some((self.work.get_mut(at)?, slot)))
+                .and_then(|(above, slot)| Some((self.pages.get_mut(above)?, slot)))
             {
                 Some((above, slot)) => above.page.put(slot, Slot::Child(hash)),
                 None => root = hash,
             }
         }
-        pages.reverse();
-        MapChange { root, pages }
+        written.reverse();
+        MapChange {
+            root,
+            pages: written,
+        }
     }
 }
 
