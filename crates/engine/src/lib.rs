@@ -31,5 +31,8 @@ mod tables;
 mod tx;
 pub mod types;
 
+/// The log's verbs speak this crate's types: hashes, tiles, proofs, notes.
+pub use merkle;
+
 pub use engine::{Engine, Settings};
 pub use open::OpenError;

@@ -30,6 +30,9 @@ pub const SEARCH_PAGE_ROWS: usize = 30;
 /// Links or map pages read in one round trip.
 pub const READ_KEYS_MAX: usize = 1024;
 
+/// Stored checkpoints in one page: about 50 KB of signed text.
+pub const CHECKPOINTS_PAGE_ROWS: u32 = 256;
+
 /// Entries in one sequencer batch, the map head apart: a batch stays far below the store's
 /// 32,768 operations, and a reader never waits long for its root.
 pub const BATCH_ENTRIES_MAX: usize = 1000;

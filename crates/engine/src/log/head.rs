@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use merkle::Hash;
+use merkle::entry::LogEntry;
 use merkle::note::{Checkpoint, Note};
 use merkle::range::CompactRange;
 use tokio::sync::watch;
@@ -48,6 +49,12 @@ impl Head {
             note: row.note.clone(),
             edge,
         })
+    }
+
+    /// The log's last entry, at index `size - 1`: what binds the map root to the log's root.
+    #[must_use]
+    pub fn map_entry(&self) -> LogEntry {
+        LogEntry::map_head(self.map_root, self.time.0)
     }
 
     pub(crate) fn row(&self) -> LogHeadRow {

@@ -1,23 +1,20 @@
 //! Reads of the log: checkpoint, tiles, entries, proofs. All below the newest published head.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use merkle::Hash;
 use merkle::proof::{ConsistencyPlan, InclusionPlan, ProofError};
-use merkle::tile::{NodeId, TileId, decode_bundle, encode_bundle, node_in_tile, tile_of};
-use merkle::{HASH_LEN, Hash};
+use merkle::tile::{NodeId, TileId, node_in_tile, tile_of};
 
 use crate::error::Internal;
-use crate::ports::store::{Freshness, Key, StoreError};
+use crate::ports::store::{Key, StoreError};
 use crate::table::{Row, Table, TableKey};
-use crate::tables::{BUNDLES, CHECKPOINTS, TILES};
+use crate::tables::TILES;
 
 use super::Log;
 use super::head::Head;
-
-/// Rows of the log below a published head never change, so any cached copy will do.
-const SETTLED: Freshness = Freshness::Within(Duration::from_secs(1));
+use super::reader::{CheckpointPage, Reader, SETTLED};
 
 /// Why a part of the log was not served.
 #[derive(Debug, thiserror::Error)]
@@ -63,10 +60,15 @@ impl Log<'_> {
     /// # Errors
     /// `Absent` or our own failure.
     pub async fn checkpoint(&self, size: u64) -> Result<Bytes, LogError> {
-        if size > self.head().size {
-            return Err(LogError::Absent);
-        }
-        self.row(&CHECKPOINTS, &size).await?.ok_or(LogError::Absent)
+        self.reader().checkpoint(size).await
+    }
+
+    /// The signed checkpoints of all sizes from `from` on, a page at a time. One scan.
+    ///
+    /// # Errors
+    /// Our own failures only; beyond the newest head the page is empty.
+    pub async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, LogError> {
+        self.reader().checkpoints(from).await
     }
 
     /// The first `width` (1 to 256) hashes of a tile. One read.
@@ -74,17 +76,7 @@ impl Log<'_> {
     /// # Errors
     /// `Absent` when the newest head does not cover it, or our own failure.
     pub async fn tile(&self, id: TileId, width: u16) -> Result<Bytes, LogError> {
-        if width == 0 || width > id.width(self.head().size) {
-            return Err(LogError::Absent);
-        }
-        let tile = self
-            .row(&TILES, &(id.level, id.index))
-            .await?
-            .ok_or(LogError::Absent)?;
-        let length = usize::from(width) * HASH_LEN;
-        tile.get(..length)
-            .map(|hashes| tile.slice_ref(hashes))
-            .ok_or(LogError::Absent)
+        self.reader().tile(id, width).await
     }
 
     /// The first `width` (1 to 256) entries of a bundle, length-prefixed. One read.
@@ -92,22 +84,7 @@ impl Log<'_> {
     /// # Errors
     /// As [`Log::tile`].
     pub async fn entries(&self, index: u64, width: u16) -> Result<Bytes, LogError> {
-        if width == 0 || width > (TileId { level: 0, index }).width(self.head().size) {
-            return Err(LogError::Absent);
-        }
-        let bundle = self.row(&BUNDLES, &index).await?.ok_or(LogError::Absent)?;
-        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
-        let count = usize::from(width);
-        match entries.len().cmp(&count) {
-            std::cmp::Ordering::Less => Err(LogError::Absent),
-            std::cmp::Ordering::Equal => Ok(bundle),
-            std::cmp::Ordering::Greater => {
-                let first = entries.into_iter().take(count);
-                Ok(encode_bundle(first)
-                    .map_err(|error| damaged(&error))?
-                    .into())
-            }
-        }
+        self.reader().entries(index, width).await
     }
 
     /// The audit path of an entry in the log of `size`, leaf to root. One read of a few tiles.
@@ -170,17 +147,13 @@ impl Log<'_> {
         table: &Table<K, V>,
         key: &K,
     ) -> Result<Option<V>, Internal> {
-        let rows = self
-            .0
-            .ports()
-            .store
-            .get_many(&[table.key(key)], SETTLED)
-            .await?;
-        let row = rows.into_iter().next().flatten();
-        Ok(row.map(|(_, value)| table.read(&value)).transpose()?)
+        self.reader().row(table, key).await
     }
-}
 
-fn damaged(error: &merkle::tile::BundleError) -> StoreError {
-    StoreError::Corrupt(format!("an entry bundle: {error}"))
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            store: &self.0.ports().store,
+            size: self.head().size,
+        }
+    }
 }

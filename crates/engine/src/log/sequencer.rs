@@ -238,7 +238,7 @@ fn choose(map: &MapBatch, taken: &[LogEntry]) -> Chosen {
 /// Reads the partial tiles and the partial bundle of the log.
 async fn edge(engine: &Engine, head: &Head) -> Result<Edge, Internal> {
     let ids = tiles_to_load(head.size);
-    let bundle = (head.size % u64::from(TILE_WIDTH) != 0)
+    let bundle = (!head.size.is_multiple_of(u64::from(TILE_WIDTH)))
         .then(|| BUNDLES.key(&(head.size / u64::from(TILE_WIDTH))));
     let keys: Vec<Key> = ids.iter().map(tile_key).chain(bundle).collect();
     let mut rows = engine
@@ -292,7 +292,7 @@ fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Inte
         id: key.id(),
         bytes: bytes.to_vec(),
     };
-    Ok(format!("{text}\n{}\n", signature.line()).into())
+    Ok(format!("{text}\n{}", signature.line()).into())
 }
 
 fn write_links(batch: &mut Batch, links: &[LogEntry], first: u64) {

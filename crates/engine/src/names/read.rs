@@ -48,9 +48,14 @@ impl Names<'_> {
         self.record(&name).await?.ok_or(NameError::Unknown)
     }
 
+    /// The home domain: what stands after the `@` of every name here.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        &self.0.settings().domain
+    }
+
     fn is_home(&self, domain: &str, host: Option<&str>) -> bool {
-        let home = &self.0.settings().domain;
-        domain.eq_ignore_ascii_case(home)
+        domain.eq_ignore_ascii_case(self.home())
             || host.is_some_and(|host| {
                 let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
                 domain.eq_ignore_ascii_case(host) || domain.eq_ignore_ascii_case(bare)

@@ -44,6 +44,9 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let found = marks::read(dir.path()).map_err(failed("read commits in", dir.path()))?;
     let known = acknowledged.max(newest(&found));
+    if acknowledged.is_some() {
+        forget_cached(dir)?;
+    }
     let tail = trim_journals(dir, known)?;
     let handle = open_engine(dir, cache_bytes)?;
     let counters = handle
@@ -66,7 +69,8 @@ pub(crate) fn open(
     })
 }
 
-fn newest(found: &Found) -> Option<u64> {
+/// The newest number acknowledged, as far as the file `commits` says.
+pub(crate) fn newest(found: &Found) -> Option<u64> {
     match found {
         Found::Newest { number, .. } => Some(*number),
         Found::Missing | Found::Unreadable => None,
@@ -138,7 +142,7 @@ fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Option<PathBuf>,
         if scan.tail_bytes() == 0 {
             continue;
         }
-        if index != last || lost_more_than_a_tail(&scan, known) {
+        if is_damaged(&scan, index == last, known) {
             return Err(OpenError::Damaged {
                 path: path.clone(),
                 offset: Some(scan.valid_bytes),
@@ -150,10 +154,25 @@ fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Option<PathBuf>,
     Ok(kept)
 }
 
-/// Whole batches behind the unreadable place matter only if what is before it falls short.
-fn lost_more_than_a_tail(scan: &Scan, known: Option<u64>) -> bool {
+/// Whether a journal is damaged, and not only torn by a crash. Only the newest journal may be torn,
+/// and whole batches behind the unreadable place matter only if what is before it falls short.
+pub(crate) fn is_damaged(scan: &Scan, newest: bool, known: Option<u64>) -> bool {
+    if scan.tail_bytes() == 0 {
+        return false;
+    }
     let complete = known.is_some_and(|known| scan.commit >= Some(known));
-    scan.resumes_at.is_some() && !complete
+    !newest || (scan.resumes_at.is_some() && !complete)
+}
+
+/// Makes the system read journals from the disk again: after a failed write its memory may hold
+/// pages that never got there, and what is opened anew must be what a restart would find.
+fn forget_cached(dir: &Directory) -> Result<(), OpenError> {
+    for path in journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))? {
+        let file = fs::File::open(&path).map_err(failed("open", &path))?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .map_err(|error| failed("drop the cached pages of", &path)(error.into()))?;
+    }
+    Ok(())
 }
 
 fn cut(dir: &Directory, path: &Path, scan: &Scan) -> Result<PathBuf, OpenError> {

@@ -1,0 +1,100 @@
+//! Directories with something in them, and requests to their doors.
+
+use axum::Router;
+use axum::http::Request;
+use door_tlog::{State, router};
+use serde_json::Value;
+use testkit::{Exchange, World, default_settings, exchange};
+
+/// A directory and its door.
+pub(crate) struct Story {
+    pub(crate) world: World,
+    pub(crate) door: Router,
+}
+
+impl Story {
+    /// An empty directory: one entry, the head of the empty map.
+    pub(crate) async fn empty() -> Self {
+        let mut settings = default_settings();
+        settings.limits_enabled = false;
+        let world = World::with(settings).await;
+        let engine = world.engine.clone();
+        let door = router(State { engine });
+        Self { world, door }
+    }
+
+    /// alice is searchable, bob private, carol was released. Eight entries in four checkpoints
+    /// after the first.
+    pub(crate) async fn of_three() -> Self {
+        let story = Self::empty().await;
+        story.push(1, "alice", 1).await;
+        story.world.sequence().await;
+        story.push(2, "bob", 0).await;
+        story.push(3, "carol", 2).await;
+        story.world.sequence().await;
+        story.push(1, "alice", 2).await;
+        story.world.sequence().await;
+        let carol = story.world.client(3);
+        let sealed = carol.delete(story.world.seconds());
+        let names = story.world.engine.names();
+        names.release(Some(sealed)).await.unwrap();
+        story.world.sequence().await;
+        story
+    }
+
+    /// Many names, so that there are full tiles.
+    pub(crate) async fn of_many(count: u16) -> Self {
+        let story = Self::empty().await;
+        for number in 0..count {
+            let secret = secret(number);
+            let server = story.world.engine.names().box_key();
+            let client = testkit::ToxClient::from_secret(secret, server);
+            let name = format!("name{number}");
+            let sealed = client.push(&name, 1, "", story.world.seconds());
+            let caller = World::caller(1);
+            let names = story.world.engine.names();
+            names.push(&caller, Some(sealed)).await.unwrap();
+            if number % 100 == 7 {
+                story.world.sequence().await;
+            }
+        }
+        story.world.sequence().await;
+        story
+    }
+
+    /// Pushes a name.
+    pub(crate) async fn push(&self, byte: u8, name: &str, privacy: i64) {
+        let client = self.world.client(byte);
+        let sealed = client.push(name, privacy, "hello", self.world.seconds());
+        let caller = World::caller(byte);
+        let names = self.world.engine.names();
+        names.push(&caller, Some(sealed)).await.unwrap();
+    }
+
+    /// Sends a request without a body.
+    pub(crate) async fn send(&self, method: &str, path: &str) -> Exchange {
+        let request = Request::builder().method(method).uri(path);
+        exchange(&self.door, request.body(Vec::new()).unwrap()).await
+    }
+
+    /// The body of a GET that is answered with 200.
+    pub(crate) async fn get(&self, path: &str) -> Vec<u8> {
+        let exchange = self.send("GET", path).await;
+        assert_eq!(exchange.status, 200, "{path}");
+        exchange.body
+    }
+
+    /// The same, as JSON.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.get(path).await).unwrap()
+    }
+}
+
+/// A key of its own for each number; the first byte of an X25519 secret is not all used.
+fn secret(number: u16) -> [u8; 32] {
+    let [high, low] = number.to_be_bytes();
+    let mut secret = [9; 32];
+    secret[1] = high;
+    secret[2] = low;
+    secret
+}
