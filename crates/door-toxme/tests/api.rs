@@ -205,7 +205,7 @@ async fn other_methods_and_insecure_requests_are_refused() {
 
 #[tokio::test]
 async fn our_own_failures_are_not_explained() {
-    let failing = FailingStore::new();
+    let failing = FailingStore::new().await;
     let door = Door::over(World::over(failing.clone(), default_settings()).await);
     let sealed = door
         .world

@@ -6,6 +6,11 @@
 )]
 
 mod api;
+mod client;
 mod door;
+mod malformed;
 mod pk;
+mod random;
+mod rules;
 mod store;
+mod vectors;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use axum::body::Body;
 use bytes::Bytes;
 use engine::Engine;
 use engine::ports::keys::{SignError, Signer};
@@ -11,11 +12,12 @@ use engine::ports::store::{
     Version,
 };
 use engine::types::UnixMillis;
+use httpkit::fault::Fault;
 use serde_json::json;
-use store::memory::MemoryStore;
-use testkit::{FixedClock, FixedSigner, World, default_settings};
+use testkit::{FixedSigner, World, default_settings};
+use tower::ServiceExt as _;
 
-use crate::door::{Answered, Door, MEMORABILIA, delete, lookup, push};
+use crate::door::{Answered, Door, MEMORABILIA, delete, lookup, push, request};
 
 /// How the store fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,17 +32,17 @@ pub(crate) enum Failure {
     Damaged,
 }
 
-/// A store in memory that fails on demand.
+/// A new directory's store, which fails on demand.
 pub(crate) struct FailingStore {
-    inner: MemoryStore,
+    inner: Arc<dyn Store>,
     failure: Mutex<Failure>,
 }
 
 impl FailingStore {
     /// One that does not fail yet.
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) async fn new() -> Arc<Self> {
         Arc::new(Self {
-            inner: MemoryStore::new(),
+            inner: World::new().await.store,
             failure: Mutex::new(Failure::None),
         })
     }
@@ -104,19 +106,12 @@ pub(crate) struct UnreachableSigner(FixedSigner);
 impl UnreachableSigner {
     /// A directory whose memorabilia key cannot be reached.
     pub(crate) async fn world() -> World {
-        let (store, clock) = (
-            Arc::new(MemoryStore::new()),
-            Arc::new(FixedClock::at(1_400_000_000_000)),
-        );
-        let mut ports = World::ports(store.clone(), clock.clone());
+        let mut world = World::new().await;
+        let mut ports = World::ports(world.store.clone(), world.clock.clone());
         ports.record_signer = Arc::new(Self(FixedSigner::new(World::record_seed())));
-        let engine = Engine::open(ports, default_settings()).await.unwrap();
-        engine.load_names().await.unwrap();
-        World {
-            engine,
-            clock,
-            store,
-        }
+        world.engine = Engine::open(ports, default_settings()).await.unwrap();
+        world.engine.load_names().await.unwrap();
+        world
     }
 }
 
@@ -132,7 +127,7 @@ impl Signer for UnreachableSigner {
 
 #[tokio::test]
 async fn every_action_says_43_while_the_store_is_away() {
-    let store = FailingStore::new();
+    let store = FailingStore::new().await;
     let door = Door::over(World::over(store.clone(), default_settings()).await);
     let alice = door.world.client(1);
     door.register(&alice, "alice", 1, "").await;
@@ -169,11 +164,11 @@ async fn every_action_says_43_while_the_store_is_away() {
 
 #[tokio::test]
 async fn status_and_keys_need_no_store() {
-    let store = FailingStore::new();
+    let store = FailingStore::new().await;
     let door = Door::over(World::over(store.clone(), default_settings()).await);
     store.fail(Failure::Away);
     door.post(&json!({"action": 4})).await.ok();
-    let keys = door.send(crate::door::request("GET", "/pk", "")).await;
+    let keys = door.send(request("GET", "/pk", "")).await;
     keys.ok();
 }
 
@@ -188,4 +183,19 @@ async fn nothing_is_done_when_the_answer_cannot_be_signed() {
     assert_eq!(door.post(&lookup("alice")).await.code(), -42);
     body["memorabilia"] = "too short".into();
     door.post(&body).await.ok();
+}
+
+#[tokio::test]
+async fn the_log_learns_what_the_client_does_not() {
+    let store = FailingStore::new().await;
+    let door = Door::over(World::over(store.clone(), default_settings()).await);
+    let fault = async || {
+        let asked = request("POST", "/api", lookup("bob").to_string()).map(Body::from);
+        let answer = door.router.clone().oneshot(asked).await.unwrap();
+        answer.extensions().get::<Fault>().map(ToString::to_string)
+    };
+    assert_eq!(fault().await, None, "an unknown name is no fault of ours");
+    store.fail(Failure::Damaged);
+    let logged = fault().await.unwrap();
+    assert!(logged.contains("secret file"), "{logged}");
 }

@@ -100,10 +100,16 @@ pub fn tox_id(key: &[u8; 32], nospam: [u8; 4]) -> ToxId {
         *to = *from;
     }
     let mut sum = [0_u8; 2];
-    for (at, byte) in bytes.iter().enumerate() {
-        sum[at % 2] ^= byte;
+    for pair in bytes.chunks(2) {
+        sum.iter_mut()
+            .zip(pair)
+            .for_each(|(total, byte)| *total ^= byte);
     }
-    bytes[36..].copy_from_slice(&sum);
+    bytes
+        .iter_mut()
+        .skip(36)
+        .zip(sum)
+        .for_each(|(to, from)| *to = from);
     ToxId::from_bytes(bytes).expect("the checksum was just made")
 }
 

@@ -1,0 +1,43 @@
+//! Starts the long programmes, so that none of them is a dependency of this crate.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{metadata, tree};
+
+/// Words handed on to `hammer`.
+pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "fault", "load"];
+
+/// Builds `sealbook` and `hammer` as CI does and runs `hammer <programme> arguments…` from the
+/// repository's root. `hammer` finds the server beside itself, and by the variable `SEALBOOK`.
+pub(crate) fn hammer(programme: &str, arguments: &[&str]) -> Result<ExitCode> {
+    let root = tree::root()?;
+    let target = metadata::read(&root)?.target;
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--profile",
+            "ci",
+            "--package",
+            "sealbook",
+            "--package",
+            "hammer",
+            "--bins",
+        ])
+        .current_dir(&root)
+        .status()
+        .context("start cargo build")?;
+    ensure!(built.success(), "cargo build failed");
+    let folder = target.join("ci");
+    let ended = Command::new(folder.join("hammer"))
+        .arg(programme)
+        .args(arguments)
+        .env("SEALBOOK", folder.join("sealbook"))
+        .current_dir(&root)
+        .status()
+        .context("start hammer")?;
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    // Killed by a signal: there is no code to hand on.
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}

@@ -1,0 +1,40 @@
+# One-liners over cargo and xtask; `just` alone lists them.
+
+default:
+    @just --list
+
+# What to run before every commit.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo xtask check-layers
+    cargo xtask check-sizes
+    cargo xtask endpoints
+
+# All tests of daily work.
+test:
+    ./test
+
+# Everything that must pass before a merge.
+ci:
+    .ci/run
+
+# Read and accept or refuse changed snapshots, one by one.
+golden:
+    cargo insta review
+
+# Write docs/ENDPOINTS.md from the routes.
+endpoints:
+    cargo xtask endpoints --write
+
+# The server, on loopback, with its data in ./data.
+run *arguments:
+    cargo run --release --bin sealbook -- serve {{arguments}}
+
+# Kill the server again and again and check what it acknowledged.
+crash *arguments:
+    cargo xtask crash {{arguments}}
+
+# Fuzz one parser.
+fuzz target seconds="60":
+    cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
