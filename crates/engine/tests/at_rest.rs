@@ -17,14 +17,11 @@ async fn an_empty_store_holds_no_log() {
 async fn reads_what_the_engine_serves() {
     let world = World::new().await;
     for byte in 1..4 {
-        let sealed = world
-            .client(byte)
-            .push(&format!("name{byte}"), 1, "", world.seconds());
-        let pushed = world
-            .engine
-            .names()
-            .push(&World::caller(byte), Some(sealed));
-        pushed.await.unwrap();
+        let client = world.client(byte);
+        let sealed = client.push(&format!("name{byte}"), 1, "", world.seconds());
+        let caller = World::caller(byte);
+        let pushed = world.engine.names().push(&caller, Some(sealed)).await;
+        assert_eq!(pushed.unwrap().head.seqno.get(), 1);
         world.sequence().await;
     }
     let engine_log = world.engine.log();
@@ -38,10 +35,10 @@ async fn reads_what_the_engine_serves() {
     assert_eq!(page.notes.len(), 4);
     let tile = TileId { level: 0, index: 0 };
     let width = u16::try_from(log.head().size).unwrap();
-    let (ours, theirs) = (log.tile(tile, width), engine_log.tile(tile, width));
-    assert_eq!(ours.await.unwrap(), theirs.await.unwrap());
-    let (ours, theirs) = (log.entries(0, width), engine_log.entries(0, width));
-    assert_eq!(ours.await.unwrap(), theirs.await.unwrap());
+    let hashes = log.tile(tile, width).await.unwrap();
+    assert_eq!(hashes, engine_log.tile(tile, width).await.unwrap());
+    let entries = log.entries(0, width).await.unwrap();
+    assert_eq!(entries, engine_log.entries(0, width).await.unwrap());
     let beyond = log.entries(0, width + 1).await;
     assert!(matches!(beyond, Err(LogError::Absent)));
 }
