@@ -10,8 +10,8 @@
 //! beforehand. So a lost cache cannot be emulated by cutting files to their last synced length:
 //! `lostcache.so` keeps what every unsynced write replaced, and after the kill it is put back.
 //!
-//! `--no-fsync` is the control: the server's syncs do nothing, in a fresh directory for every kill,
-//! and the harness must notice in at least nine of ten.
+//! `--no-fsync` is the control: in a fresh directory for every kill, the server's syncs do nothing
+//! once its store is made, and the harness must notice in at least nine of ten.
 
 mod campaign;
 mod disk;

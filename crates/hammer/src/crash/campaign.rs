@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use merkle::note::Checkpoint;
 use tokio::task::JoinSet;
 
@@ -17,12 +17,12 @@ use super::report::{Broken, Report};
 use super::writers::{Run, Writer};
 use crate::clock;
 use crate::http::Connection;
-use crate::log_view::{self, Trust};
+use crate::log_view::Trust;
 use crate::random::Random;
 use crate::server::{Launch, Server};
 use crate::stats::ms;
 use crate::tiles::Tiles;
-use crate::tox::{self, NO_USER};
+use crate::tox::{self, INTERNAL, NO_USER};
 
 /// Longest wait for a restarted server, and for one that was asked to stop.
 const START_WAIT: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Campaign {
         let disk = Disk::prepare(plan.fault, folder, plan.drop_syncs)?;
         let log = folder.join("server.log");
         let mut launch = Launch::sealbook(&plan.sealbook, disk.data(), &log)?;
-        launch.environment = disk.environment();
+        launch.environment = disk.environment(false);
         Ok(Self {
             disk,
             launch,
@@ -101,6 +101,9 @@ impl Campaign {
         let Some(mut server) = self.start(report).await else {
             return Ok(());
         };
+        if self.plan.drop_syncs {
+            server = self.without_syncs(server).await?;
+        }
         for (done, ending) in endings.iter().enumerate() {
             self.load_and_end(server, *ending, report).await?;
             self.disk.recover()?;
@@ -125,23 +128,35 @@ impl Campaign {
         Ok(())
     }
 
+    /// Starts the server anew with syncs that do nothing. What it made at its first start is safe,
+    /// so that losses to come are those of writes.
+    async fn without_syncs(&mut self, server: Server) -> Result<Server> {
+        server.terminate(STOP_WAIT).await?;
+        self.disk.recover()?;
+        self.launch.environment = self.disk.environment(true);
+        let (server, mut connection) = self.first_answer().await?;
+        self.settle(&mut connection).await?;
+        Ok(server)
+    }
+
     /// Starts the server and times it to its first right answer. `None`, with a fault in the
     /// report, when it gives none.
     async fn start(&mut self, report: &mut Report) -> Option<Server> {
         let began = clock::now();
-        match self.first_answer().await {
-            Ok(server) => {
+        let started = match self.first_answer().await {
+            Ok((server, mut connection)) => {
                 report.restarts.push(began.elapsed());
-                Some(server)
+                self.settle(&mut connection).await.map(|()| server)
             }
-            Err(error) => {
-                report.add(Broken::Other, format!("no start: {error:#}"));
-                None
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &started {
+            report.add(Broken::Other, format!("no start: {error:#}"));
         }
+        started.ok()
     }
 
-    async fn first_answer(&mut self) -> Result<Server> {
+    async fn first_answer(&mut self) -> Result<(Server, Connection)> {
         let mut server = self.launch.start()?;
         let mut connection = server.connect(START_WAIT).await?;
         let name = self.writers.first().and_then(|writer| writer.slots.first());
@@ -150,10 +165,20 @@ impl Campaign {
         if reply.c != 0 && reply.c != NO_USER {
             bail!("the first look-up answers {}", reply.c);
         }
-        if self.trust.is_none() {
-            self.trust = Some(Arc::new(Trust::first_contact(&mut connection).await?));
+        Ok((server, connection))
+    }
+
+    /// Waits for the search index, which loads behind the first answers.
+    async fn settle(&mut self, connection: &mut Connection) -> Result<()> {
+        let began = clock::now();
+        while tox::ask(connection, &tox::search("nobody")).await?.c == INTERNAL {
+            ensure!(began.elapsed() < START_WAIT, "search stays away");
+            tokio::time::sleep(POLL).await;
         }
-        Ok(server)
+        if self.trust.is_none() {
+            self.trust = Some(Arc::new(Trust::first_contact(connection).await?));
+        }
+        Ok(())
     }
 
     fn trust(&self) -> Result<Arc<Trust>> {
@@ -268,16 +293,11 @@ impl Campaign {
     }
 
     async fn audit(&self, server: &Server, report: &mut Report) {
-        match self.audited(server).await {
+        let Some(trust) = &self.trust else { return };
+        match trust.audit(server.address()).await {
             Ok(links) => report.links_audited += links,
             Err(error) => report.add(Broken::Fork, format!("the audit fails: {error:#}")),
         }
-    }
-
-    async fn audited(&self, server: &Server) -> Result<u64> {
-        let mut connection = Connection::open(server.address()).await?;
-        let newest = self.trust()?.newest(&mut connection).await?;
-        log_view::audit(&mut connection, &newest).await
     }
 }
 

@@ -30,13 +30,13 @@ pub(crate) struct Disk {
     fault: Fault,
     folder: PathBuf,
     data: PathBuf,
-    drop_syncs: bool,
+    library: bool,
     mounted: bool,
 }
 
 impl Disk {
-    /// Prepares `folder`; with `drop_syncs` the server's syncs do nothing.
-    pub(crate) fn prepare(fault: Fault, folder: &Path, drop_syncs: bool) -> Result<Self> {
+    /// Prepares `folder`; `needs_library` if syncs are to be dropped at some time.
+    pub(crate) fn prepare(fault: Fault, folder: &Path, needs_library: bool) -> Result<Self> {
         let folder = folder.canonicalize().context("find the scratch folder")?;
         let data = folder.join("data");
         fs::create_dir(&data).context("make the data folder")?;
@@ -44,10 +44,10 @@ impl Disk {
             fault,
             folder,
             data,
-            drop_syncs,
+            library: needs_library || fault == Fault::LostCache,
             mounted: false,
         };
-        if disk.needs_library() {
+        if disk.library {
             let library = [disk.source("lostcache.c", LOSTCACHE)?, "-shared".into()];
             disk.compile(
                 "lostcache.so",
@@ -69,9 +69,9 @@ impl Disk {
         &self.data
     }
 
-    /// What the server's environment needs.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        if !self.needs_library() {
+    /// What the server's environment needs; with `drop_syncs` its syncs do nothing.
+    pub(crate) fn environment(&self, drop_syncs: bool) -> Vec<(&'static str, OsString)> {
+        if !self.library {
             return Vec::new();
         }
         let mut variables = vec![("LD_PRELOAD", self.folder.join("lostcache.so").into())];
@@ -79,7 +79,7 @@ impl Disk {
             variables.push(("LOSTCACHE_DIR", self.data.clone().into()));
             variables.push(("LOSTCACHE_UNDO", self.undo().into()));
         }
-        if self.drop_syncs {
+        if drop_syncs {
             variables.push(("LOSTCACHE_DROP", "1".into()));
         }
         variables
@@ -104,10 +104,6 @@ impl Disk {
                 self.mount()
             }
         }
-    }
-
-    fn needs_library(&self) -> bool {
-        self.drop_syncs || self.fault == Fault::LostCache
     }
 
     fn undo(&self) -> PathBuf {
@@ -197,7 +193,7 @@ mod tests {
         run(Command::new("python3")
             .args(["-c", script])
             .current_dir(disk.data())
-            .envs(disk.environment()))
+            .envs(disk.environment(drop_syncs)))
         .unwrap();
         let path = disk.data().join("file");
         assert_eq!(fs::read_to_string(&path).unwrap(), "abcccccc");
@@ -215,7 +211,7 @@ mod tests {
     fn a_plain_kill_needs_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut disk = Disk::prepare(Fault::Kill, folder.path(), false).unwrap();
-        assert!(disk.environment().is_empty());
+        assert!(disk.environment(false).is_empty());
         disk.cut().unwrap();
         disk.recover().unwrap();
     }

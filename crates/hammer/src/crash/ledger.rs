@@ -62,7 +62,7 @@ impl Page {
         let Some((state, links)) = self.state_shown(lookup) else {
             return true;
         };
-        proven.record == state && proven.links >= links
+        proven.record == state && proven.links >= links && !proven.withheld
     }
 
     /// The state that look-up shows, and the links the chain then has; `None` for one that the
@@ -85,7 +85,7 @@ impl Page {
             {
                 self.acknowledged = state;
             }
-            self.links = seen.links;
+            self.links = seen.proven.links;
             self.touched = false;
         }
         verdict
@@ -116,10 +116,8 @@ pub(crate) struct Observed {
     pub(crate) reverse: bool,
     /// The version in the bio that search shows.
     pub(crate) search: Option<u32>,
-    /// The record in the verified proof.
-    pub(crate) proven: State,
-    /// Links in the name's chain, by the verified proof.
-    pub(crate) links: u32,
+    /// The verified proof.
+    pub(crate) proven: Proven,
 }
 
 impl Observed {
@@ -136,13 +134,15 @@ impl Observed {
         if self.search != version {
             return Some(format!("{state:?}, but search shows {:?}", self.search));
         }
-        if self.proven != state {
-            return Some(format!("{state:?}, but the log proves {:?}", self.proven));
-        }
-        (self.links != links).then(|| {
+        let expected = Proven {
+            record: state,
+            links,
+            withheld: false,
+        };
+        (self.proven != expected).then(|| {
             format!(
-                "{links} writes were made, but the chain has {} links",
-                self.links
+                "expected {expected:?}, but the log proves {:?}",
+                self.proven
             )
         })
     }
@@ -167,14 +167,21 @@ mod tests {
         Some(Record { version, privacy })
     }
 
+    fn proven(record: State, links: u32) -> Proven {
+        Proven {
+            record,
+            links,
+            withheld: false,
+        }
+    }
+
     fn shown(state: State, links: u32) -> Observed {
         let public = state.filter(|record| record.privacy > 0);
         Observed {
             lookup: state.map(|record| record.version),
             reverse: public.is_some(),
             search: public.map(|record| record.version),
-            proven: state,
-            links,
+            proven: proven(state, links),
         }
     }
 
@@ -228,15 +235,28 @@ mod tests {
                 ..whole
             },
             Observed {
-                proven: record(1, 1),
+                proven: proven(record(1, 1), 2),
                 ..whole
             },
             Observed {
-                proven: record(2, 2),
+                proven: proven(record(2, 2), 2),
                 ..whole
             },
-            Observed { links: 3, ..whole },
-            Observed { links: 1, ..whole },
+            Observed {
+                proven: proven(state, 3),
+                ..whole
+            },
+            Observed {
+                proven: proven(state, 1),
+                ..whole
+            },
+            Observed {
+                proven: Proven {
+                    withheld: true,
+                    ..whole.proven
+                },
+                ..whole
+            },
         ];
         for half in halves {
             let mut page = written(&[record(1, 1), state]);

@@ -34,8 +34,7 @@ pub(crate) async fn observe(
                 lookup,
                 reverse,
                 search,
-                proven: proven.record,
-                links: proven.links,
+                proven,
             });
         }
         tokio::time::sleep(COVER_LOOK).await;
