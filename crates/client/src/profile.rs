@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_profile_survives_its_file() {
-        let profile = Profile::new(std::array::from_fn(|at| 0x20 + at as u8), [1, 2, 3, 4]);
+        let mut bytes = 0x20..;
+        let profile = Profile::new([0; 32].map(|_: u8| bytes.next().unwrap()), [1, 2, 3, 4]);
         let id = "358072D6365880D1AEEA329ADF9121383851ED21A28E3B75E965D0D2CD166254010203044B7E";
         assert_eq!(profile.tox_id().to_string(), id);
         let json = profile.to_json();

@@ -1,8 +1,8 @@
 //! The engine: ports and settings, and the services over them.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use merkle::note::VerifierKey;
@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::chain::Chains;
 use crate::error::Internal;
-use crate::limits::{BATCH_ENTRIES_MAX, INDEX_LOAD_ROWS};
+use crate::limits::{BATCH_ENTRIES_MAX, INDEX_LOAD_ROWS, INTENT_LOOK_PERIOD};
 use crate::log::Log;
 use crate::log::head::Published;
 use crate::log::pending::Pending;
@@ -70,7 +70,10 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct SequencerState {
     /// Whether the store may hold intents that the queue does not.
-    pub(crate) rescan: AtomicBool,
+    rescan: AtomicBool,
+    /// When it was last looked for, by the monotonic clock.
+    looked: StdMutex<Option<Duration>>,
+    /// When the last batch that sequenced something started, by the monotonic clock.
     last_start: Mutex<Option<Duration>>,
     turn: Mutex<()>,
 }
@@ -86,11 +89,24 @@ impl SequencerState {
         self.rescan.store(true, Ordering::Release);
     }
 
+    /// Whether to look now: because somebody asked, or because other processes may have written
+    /// intents since the last look, however busy this one is.
+    pub(crate) fn is_time_to_look(&self, now: Duration) -> bool {
+        let asked = self.rescan.swap(false, Ordering::AcqRel);
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|last| now.saturating_sub(last) >= INTENT_LOOK_PERIOD);
+        if asked || due {
+            *looked = Some(now);
+        }
+        asked || due
+    }
+
     /// Waits until the merge delay since the last batch's start is over, or a whole batch waits.
-    pub(crate) async fn pace(&self, engine: &Engine) {
+    /// Answers the start of this one.
+    pub(crate) async fn pace(&self, engine: &Engine) -> Duration {
         let timer = &engine.ports().timer;
-        let mut last_start = self.last_start.lock().await;
-        if let Some(last) = *last_start {
+        let last_start = *self.last_start.lock().await;
+        if let Some(last) = last_start {
             let next = last.saturating_add(engine.settings().merge_delay);
             while engine.pending().len() < BATCH_ENTRIES_MAX {
                 let left = next.saturating_sub(timer.monotonic());
@@ -103,7 +119,12 @@ impl SequencerState {
                 }
             }
         }
-        *last_start = Some(timer.monotonic());
+        timer.monotonic()
+    }
+
+    /// Notes that the batch that started then has sequenced something.
+    pub(crate) async fn paced(&self, start: Duration) {
+        *self.last_start.lock().await = Some(start);
     }
 }
 
@@ -190,7 +211,8 @@ impl Engine {
     /// Looks at the remembered head of an earlier run: halts writes when the store is behind it.
     ///
     /// # Errors
-    /// When the remembered bytes are no checkpoint of this log.
+    /// When the remembered bytes are no checkpoint that this log's key has signed, or the store
+    /// cannot be read; nothing is halted then.
     pub async fn check_remembered(&self, note: &[u8]) -> Result<(), Internal> {
         open::check_remembered(self, note).await
     }
@@ -274,9 +296,7 @@ impl EffectSink for Engine {
             match effect {
                 Effect::EntryQueued(entry) => self.0.pending.push(entry),
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
-                Effect::NameShown(name) => self.0.names.show(&name),
-                Effect::NameHidden(name) => self.0.names.hide(&name),
-                Effect::NamesCounted(change) => self.0.names.count(change),
+                Effect::NameChanged(change) => self.0.names.apply(&change),
             }
         }
     }

@@ -17,7 +17,8 @@ pub const REPLAY_KEPT: Duration = Duration::from_secs(660);
 
 /// Sealed pushes and form posts an address may make at once, and per hour (toxme spec, section 7).
 pub const PUSHES_PER_HOUR: u32 = 13;
-/// Addresses remembered by one flood limit; more share one allowance. 64 bytes each: 16 MiB.
+/// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
+/// buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
 /// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
 pub const PASSWORD_GUESSES_MAX: u32 = 10;
@@ -36,6 +37,10 @@ pub const CHECKPOINTS_PAGE_ROWS: u32 = 256;
 /// Entries in one sequencer batch, the map head apart: a batch stays far below the store's
 /// 32,768 operations, and a reader never waits long for its root.
 pub const BATCH_ENTRIES_MAX: usize = 1000;
+/// Intents of one shard read in one look at the store.
+pub const INTENTS_PER_SHARD: u32 = 1000;
+/// Longest time between two looks for intents that other processes wrote.
+pub const INTENT_LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Life of the sequencer's lease: a dead leader is replaced within 5 s.
 pub const LEASE_LIFE: Duration = Duration::from_secs(3);
 /// Shards of the intents, so that no key range is hot on a distributed store.
@@ -60,5 +65,8 @@ pub const ERASE_LINKS_PER_BATCH: u32 = 256;
 /// Rows removed in one batch of the sweep.
 pub const SWEEP_ROWS: u32 = 1000;
 
+/// Names whose newest change the index remembers, twice over, to tell a late effect from a new one:
+/// about a second of the highest load. 64 bytes each and the name: some 12 MiB.
+pub const APPLIED_NAMES_MAX: usize = 1 << 16;
 /// Rows read in one step while the name index loads.
 pub const INDEX_LOAD_ROWS: u32 = 4096;

@@ -1,13 +1,15 @@
 //! Opening a directory: the log's identity, its keys, its newest head.
 
+use crypto::ed25519::VerifyingKey;
 use crypto::secret::Secret;
 use crypto::token::hmac_sha256;
 use merkle::note::{Checkpoint, KeyName, Note, VerifierKey};
 
 use crate::engine::{Engine, Settings};
 use crate::error::Internal;
+use crate::log::ground::root_of;
 use crate::log::head::Head;
-use crate::log::sequencer;
+use crate::log::{LogError, sequencer};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
 use crate::table::Row;
@@ -53,14 +55,14 @@ impl From<StoreError> for OpenError {
 /// Reads what the directory was created with and checks keys and origin against it; creates it in an
 /// empty store.
 pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError> {
-    let rows = ports
-        .store
-        .get_many(&[META.key(&())], Freshness::Now)
-        .await?;
-    let Some((_, row)) = rows.into_iter().next().flatten() else {
-        return create(ports, settings).await;
+    let meta = match stored_meta(ports).await? {
+        Some(meta) => meta,
+        None => match create(ports, settings).await? {
+            Some(created) => return Ok(created),
+            // Another process was first, so now there is one.
+            None => stored_meta(ports).await?.ok_or(OpenError::NotADirectory)?,
+        },
     };
-    let meta = META.read(&row)?;
     let ours = new_meta(ports, meta.origin.clone());
     for (right, what) in [
         (meta.log_key == ours.log_key, "log key"),
@@ -85,18 +87,33 @@ pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, 
     }
 }
 
-async fn create(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError> {
+async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
+    let rows = ports
+        .store
+        .get_many(&[META.key(&())], Freshness::Now)
+        .await?;
+    let row = rows.into_iter().next().flatten();
+    Ok(row.map(|(_, row)| META.read(&row)).transpose()?)
+}
+
+/// Creates a directory in an empty store; `None` when another process did so meanwhile.
+async fn create(ports: &Ports, settings: &Settings) -> Result<Option<MetaRow>, OpenError> {
     let whole = KeyRange {
-        start: Key::from(vec![META.tag()]),
+        start: Key::new(),
         end: None,
     };
-    if !ports
+    let rows = ports
         .store
         .scan(whole, Direction::Forward, 1, Freshness::Now)
-        .await?
-        .is_empty()
-    {
-        return Err(OpenError::NotADirectory);
+        .await?;
+    if !rows.is_empty() {
+        // Something else, or a directory that another process has just made.
+        let made = stored_meta(ports).await?.is_some();
+        return if made {
+            Ok(None)
+        } else {
+            Err(OpenError::NotADirectory)
+        };
     }
     let meta = new_meta(ports, new_origin(ports, settings));
     let key = log_key(ports, &meta.origin)?;
@@ -105,8 +122,8 @@ async fn create(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError
         puts: vec![(META.key(&()), meta.write())],
         deletes: Vec::new(),
     };
-    sequencer::found(ports, &key, batch).await?;
-    Ok(meta)
+    let is_ours = sequencer::found(ports, &key, batch).await?;
+    Ok(is_ours.then_some(meta))
 }
 
 fn new_meta(ports: &Ports, origin: String) -> MetaRow {
@@ -156,6 +173,14 @@ pub(crate) async fn head(ports: &Ports) -> Result<Head, OpenError> {
     Ok(Head::read(&LOG_HEAD.read(&row)?)?)
 }
 
+/// Whether an Ed25519 signature over a note's text is good.
+fn is_good(key: &VerifierKey, text: &[u8], signature: &[u8]) -> bool {
+    let (Ok(public), Ok(signature)) = (key.public().try_into(), signature.try_into()) else {
+        return false;
+    };
+    VerifyingKey::from_bytes(public).is_ok_and(|key| key.verify_strict(text, signature).is_ok())
+}
+
 /// Compares a checkpoint seen by an earlier run with the log in the store.
 pub(crate) async fn check_remembered(engine: &Engine, note: &[u8]) -> Result<(), Internal> {
     let malformed = || Internal::new("reading the remembered checkpoint", "it is no checkpoint");
@@ -165,15 +190,18 @@ pub(crate) async fn check_remembered(engine: &Engine, note: &[u8]) -> Result<(),
         let cause = format!("it is of the log {}", seen.origin);
         return Err(Internal::new("reading the remembered checkpoint", cause));
     }
+    let keys = [engine.log_key().clone()];
+    if parsed.verify_with(&keys, is_good).is_err() {
+        let cause = "its signature does not verify";
+        return Err(Internal::new("reading the remembered checkpoint", cause));
+    }
     let head = engine.log().head();
-    let ours = engine.log().checkpoint(seen.size).await;
-    let agrees = ours.is_ok_and(|ours| {
-        Note::parse(&ours)
-            .ok()
-            .and_then(|ours| Checkpoint::parse(&ours.text).ok())
-            .is_some_and(|ours| ours.root == seen.root)
-    });
-    if head.size < seen.size || !agrees {
+    let ours = match engine.log().checkpoint(seen.size).await {
+        Ok(note) => root_of(&note),
+        Err(LogError::Absent | LogError::NoProof(_)) => None,
+        Err(LogError::Internal(internal)) => return Err(internal),
+    };
+    if ours != Some(seen.root) {
         engine.published().halt(format!(
             "the store's log ends at size {}, but a checkpoint of size {} and root {} was published \
              before and is not in it: the store is an old backup or has lost writes. Restore the \

@@ -31,8 +31,9 @@ use crate::types::UnixMillis;
 enum Source {
     V4([u8; 4]),
     V6([u8; 8]),
-    /// All addresses beyond [`FLOOD_ADDRESSES_MAX`] together.
-    Overflow,
+    /// Addresses beyond [`FLOOD_ADDRESSES_MAX`] share the allowances of this many buckets, so that
+    /// whoever fills the table spoils it for a few others only.
+    Overflow(u16),
 }
 
 impl Source {
@@ -44,6 +45,17 @@ impl Source {
                 Self::V6([a, b, c, d, e, f, g, h])
             }
         }
+    }
+
+    /// The bucket of an address that comes when the table is full.
+    fn overflow(self) -> Self {
+        let bytes: &[u8] = match &self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+            Self::Overflow(_) => return self,
+        };
+        let [high, low, ..] = crypto::token::sha256(bytes);
+        Self::Overflow(u16::from_be_bytes([high, low]))
     }
 }
 
@@ -92,7 +104,7 @@ impl FloodLimits {
         };
         let mut source = Source::of(address);
         if pushes.len() >= FLOOD_ADDRESSES_MAX {
-            source = Source::Overflow;
+            source = source.overflow();
         }
         pushes.check_key(&source).map_err(|refused| Limited {
             retry_after: refused.wait_time_from(self.clock.now()),
@@ -147,8 +159,11 @@ impl From<StoreError> for GuardError {
 }
 
 impl crate::tx::Refusal for GuardError {
-    fn is_internal(&self) -> bool {
-        matches!(self, Self::Internal(_))
+    fn internal(&self) -> Option<&Internal> {
+        match self {
+            Self::Internal(internal) => Some(internal),
+            Self::Limited(_) => None,
+        }
     }
 }
 

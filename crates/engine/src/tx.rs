@@ -15,7 +15,7 @@ use crate::ports::store::{
 };
 use crate::ports::timer::Timer;
 use crate::table::{Row, Table, TableKey};
-use crate::types::Name;
+use crate::types::{Name, Seqno};
 
 /// What follows from a commit inside this process. Applied once, after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +24,28 @@ pub(crate) enum Effect {
     EntryQueued(LogEntry),
     /// A job waits in the outbox.
     JobQueued,
-    /// The name may be found by search.
-    NameShown(Name),
-    /// The name may not be found by search.
-    NameHidden(Name),
-    /// This many names more or fewer in the directory.
-    NamesCounted(i64),
+    /// A name came, changed or went.
+    NameChanged(NameChange),
+}
+
+/// What a commit did to a name. Its seqno says which of two changes is the newer one, as effects of
+/// different units come in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameChange {
+    pub(crate) name: Name,
+    /// Of the link that records the change.
+    pub(crate) seqno: Seqno,
+    pub(crate) state: NameState,
+    /// Whether the directory did not have the name before.
+    pub(crate) is_new: bool,
+}
+
+/// Whether a name is in the directory, and whether search may find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameState {
+    Searchable,
+    Private,
+    Gone,
 }
 
 /// Takes the effects of commits.
@@ -148,7 +164,8 @@ impl<'e> Tx<'e> {
         self.writes.insert(table.key(key), None);
     }
 
-    /// Makes the commit depend on a row being as a scan saw it.
+    /// Makes the commit depend on a row being as a scan saw it. Not for rows that this unit also
+    /// reads by [`Tx::get`].
     pub(crate) fn expect<K: TableKey, V: Row>(
         &mut self,
         table: &Table<K, V>,
@@ -230,8 +247,9 @@ pub(crate) enum Settled<T> {
 impl Unit<'_> {
     /// Ends one try: commits a success, checks the reads of a refusal, and says whether to try again.
     ///
-    /// A refusal (any error that is not our own failure) is checked by a batch without writes, so
-    /// that it never rests on a torn view. That costs no fsync.
+    /// A refusal is checked by a batch without writes, so that it never rests on a torn view. That
+    /// costs no fsync. So is a failure of our own, unless the store was away: rows that seem not to
+    /// belong together may have been read from two moments.
     pub(crate) async fn settle<T, E: From<Internal> + Refusal>(
         &self,
         tx: Tx<'_>,
@@ -239,7 +257,7 @@ impl Unit<'_> {
         verb: &'static str,
         tries: &mut u32,
     ) -> Settled<Result<T, E>> {
-        if outcome.as_ref().is_err_and(Refusal::is_internal) {
+        if outcome.as_ref().is_err_and(is_unavailable) {
             return Settled::Done(outcome);
         }
         let (batch, effects) = tx.into_batch(outcome.is_ok());
@@ -255,14 +273,22 @@ impl Unit<'_> {
                 self.sink.apply(effects);
                 Settled::Done(outcome)
             }
-            Err(CommitError::Conflict(_)) if *tries < CONFLICTS_MAX => {
+            Err(CommitError::Conflict(_)) => {
                 *tries += 1;
+                if *tries >= CONFLICTS_MAX {
+                    tracing::warn!(verb, conflicts = *tries, "unit of work lost every race");
+                    return Settled::Done(Err(Internal::from(StoreError::Busy(*tries)).into()));
+                }
                 self.pause(*tries).await;
                 Settled::Again
             }
-            Err(CommitError::Conflict(_)) => {
-                tracing::warn!(verb, conflicts = *tries, "unit of work lost every race");
-                Settled::Done(Err(Internal::from(StoreError::Busy(*tries)).into()))
+            // The failure that led here says more than one of checking it.
+            Err(_)
+                if outcome
+                    .as_ref()
+                    .is_err_and(|error| error.internal().is_some()) =>
+            {
+                Settled::Done(outcome)
             }
             Err(error) => Settled::Done(Err(Internal::from(error).into())),
         }
@@ -283,14 +309,19 @@ impl Unit<'_> {
 
 /// Errors a unit of work may end with.
 pub(crate) trait Refusal {
-    /// Whether it is our own failure, and no decision that rests on what was read.
-    fn is_internal(&self) -> bool;
+    /// Our own failure, if it is one, and no decision that rests on what was read.
+    fn internal(&self) -> Option<&Internal>;
 }
 
 impl Refusal for Internal {
-    fn is_internal(&self) -> bool {
-        true
+    fn internal(&self) -> Option<&Internal> {
+        Some(self)
     }
+}
+
+/// Whether the store was away, so that asking it once more is in vain.
+fn is_unavailable(error: &impl Refusal) -> bool {
+    error.internal().is_some_and(Internal::is_unavailable)
 }
 
 /// Runs a body as one unit of work: read, decide, commit, and on a conflict again.

@@ -1,6 +1,15 @@
 //! The subcommands: one file each, named after what is typed.
 
 mod config;
+mod delete;
+mod key;
+mod known;
+mod log;
+mod lookup;
+mod places;
+mod push;
+mod remote;
+mod search;
 mod serve;
 mod version;
 
@@ -20,6 +29,20 @@ pub(crate) enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Make a Tox profile, or show one
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Register a name for your Tox profile, or change the record
+    Push(push::Push),
+    /// Delete the record of your Tox profile
+    Delete(delete::Delete),
+    /// Look up the Tox ID of a name
+    Lookup(lookup::Lookup),
+    /// Find names by a part of them
+    Search(search::Search),
+    /// Verify a log
+    #[command(subcommand)]
+    Log(log::Log),
     /// Print the version
     Version,
 }
@@ -29,6 +52,12 @@ impl Command {
         match self {
             Self::Serve(command) => command.run(output),
             Self::Config(command) => command.run(output),
+            Self::Key(command) => command.run(output),
+            Self::Push(command) => command.run(output),
+            Self::Delete(command) => command.run(output),
+            Self::Lookup(command) => command.run(output),
+            Self::Search(command) => command.run(output),
+            Self::Log(command) => command.run(output),
             Self::Version => version::run(output),
         }
     }
@@ -59,6 +88,12 @@ impl Configured {
 /// Runs a future of the server, on all cores.
 fn on_all_cores<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(no_runtime)?.block_on(future)
+}
+
+/// Runs a future of a command, on this thread.
+fn on_one_core<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(no_runtime)?.block_on(future)
 }
 

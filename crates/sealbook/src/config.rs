@@ -184,7 +184,10 @@ impl Config {
     pub(crate) fn store_url(&self) -> String {
         match &self.store.url {
             Some(url) => url.as_str().to_owned(),
-            None => format!("file:{}", self.server.data_dir.join("store").display()),
+            None => format!(
+                "file:{}",
+                self.server.data_dir.join(crate::wire_up::STORE).display()
+            ),
         }
     }
 

@@ -50,12 +50,20 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// What is wrong, where, and what to do about it.
     pub(crate) said: String,
+    /// The first bad entry of a log, if that is what is wrong.
+    pub(crate) index: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, said: impl Into<String>) -> Self {
-        let said = said.into();
-        Self { exit, said }
+        let (said, index) = (said.into(), None);
+        Self { exit, said, index }
+    }
+
+    /// The same, at an entry of a log.
+    pub(crate) fn at_index(self, index: u64) -> Self {
+        let index = Some(index);
+        Self { index, ..self }
     }
 
     /// A failure without an exit code of its own.

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// Bytes a request's head may have.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+const HEAD_BYTES_MAX: u32 = 32 * 1024;
 /// Headers a request may have.
 const HEADERS_MAX: usize = 100;
 /// Time for a request's head, from the connection or from the answer before.
@@ -181,12 +181,12 @@ fn builder(tasks: TaskTracker) -> Builder<Tracked> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_buf_size(HEAD_BYTES_MAX as usize)
         .max_headers(HEADERS_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(HEAD_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(PING_TIME)
         .keep_alive_timeout(PING_TIME);
@@ -250,23 +250,29 @@ async fn rest_after(error: &io::Error) {
 /// A sentence for the operator.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::PermissionDenied => {
-                "permission denied. Use a port >= 1024 behind a proxy, or give the binary the \
-                 right with `setcap cap_net_bind_service=+ep`"
-            }
-            io::ErrorKind::AddrInUse => {
-                "another process uses it. Stop that one, or set server.listen to another port"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this machine has no such address. Set server.listen to one it has, or to \
-                 0.0.0.0 for all of them"
-            }
-            _ => return format!("cannot bind {address}: {error}"),
-        };
-        format!("cannot bind {address}: {hint}")
+        let hint = HINTS.iter().find(|(kind, _)| *kind == error.kind());
+        let said = hint.map_or_else(|| error.to_string(), |(_, hint)| (*hint).to_owned());
+        format!("cannot bind {address}: {said}")
     })
 }
+
+/// What usually keeps an address from being bound, and the remedies.
+const HINTS: [(io::ErrorKind, &str); 3] = [
+    (
+        io::ErrorKind::PermissionDenied,
+        "permission denied. Use a port >= 1024 behind a proxy, or give the binary the right with \
+         `setcap cap_net_bind_service=+ep`",
+    ),
+    (
+        io::ErrorKind::AddrInUse,
+        "another process uses it. Stop that one, or set server.listen to another port",
+    ),
+    (
+        io::ErrorKind::AddrNotAvailable,
+        "this machine has no such address. Set server.listen to one it has, or to 0.0.0.0 for all \
+         of them",
+    ),
+];
 
 #[cfg(test)]
 mod tests;

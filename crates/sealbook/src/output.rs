@@ -46,8 +46,11 @@ impl Output {
     /// Prints a failure to standard error. Nobody can be told when that does not work.
     pub(crate) fn failure(self, failure: &Failure) {
         let text = if self.json {
-            let code = failure.exit.code();
-            format!("{}\n", json!({ "code": code, "error": failure.said }))
+            let mut object = json!({ "code": failure.exit.code(), "error": failure.said });
+            if let (Some(index), Some(fields)) = (failure.index, object.as_object_mut()) {
+                fields.insert("index".to_owned(), index.into());
+            }
+            format!("{object}\n")
         } else {
             format!("sealbook: {}\n", failure.said)
         };

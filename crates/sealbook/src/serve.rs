@@ -49,6 +49,7 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     let (remembered, loaded) = (wired.remembered.clone(), wired.names_loaded.clone());
     worker::start(&workers, &wired.engine, remembered, loaded, &stop_workers);
     announce(config, &wired, address, timer.monotonic(), output)?;
+    warn_if_unusable(config, address);
     let listener = Listener {
         socket,
         tls,
@@ -115,10 +116,18 @@ fn announce(
         "http"
     };
     let url = format!("{scheme}://{address}");
-    let data_dir = absolute(&config.server.data_dir);
+    let data_dir = if config.is_in_memory() {
+        "none: all is forgotten when the server stops".to_owned()
+    } else {
+        absolute(&config.server.data_dir)
+    };
     let (log, store) = (wired.engine.log(), config.store_url());
     let (origin, key) = (log.origin().to_owned(), log.verifier_key());
-    let toxme_key: String = wired.toxme_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let toxme_key: String = wired
+        .toxme_key
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let (mode, about) = mode(config);
     let millis = took.as_millis();
     let words = format!(
@@ -137,6 +146,18 @@ fn announce(
         "toxme_key": toxme_key, "mode": mode, "ready_ms": u64::try_from(millis).unwrap_or(u64::MAX),
     });
     output.result(&words, &object)
+}
+
+/// Warns of an address that other machines reach, but whose clients are all refused.
+fn warn_if_unusable(config: &Config, address: SocketAddr) {
+    let server = &config.server;
+    let is_trial = server.public_url.is_none() && server.tls_cert.is_none();
+    if is_trial && config.toxme.require_secure && !address.ip().is_loopback() {
+        tracing::warn!(
+            "other machines reach this address, but their requests are refused without TLS: set \
+             server.tls_cert and server.tls_key, or server.public_url if a proxy does TLS"
+        );
+    }
 }
 
 /// Who may talk to the server in plain HTTP: a word and a sentence.

@@ -34,8 +34,7 @@ pub(crate) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, Failure> 
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
         Ok(_) => Err(wrong("tls_cert", path, "no certificate in PEM")),

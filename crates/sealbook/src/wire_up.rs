@@ -31,7 +31,9 @@ use crate::health;
 /// Time a request has, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// File of the highest checkpoint, in the data directory.
-const REMEMBERED: &str = "checkpoint.latest";
+pub(crate) const REMEMBERED: &str = "checkpoint.latest";
+/// Directory of the embedded store, in the data directory.
+pub(crate) const STORE: &str = "store";
 
 /// A server put together, not yet listening.
 pub(crate) struct Wired {
@@ -72,7 +74,10 @@ async fn over(
     let remembered = if config.is_in_memory() {
         None
     } else {
-        let remembered = Remembered::at(config.server.data_dir.join(REMEMBERED));
+        let dir = &config.server.data_dir;
+        std::fs::create_dir_all(dir)
+            .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))?;
+        let remembered = Remembered::at(dir.join(REMEMBERED));
         check_remembered(&engine, &remembered).await?;
         Some(remembered)
     };
@@ -81,7 +86,8 @@ async fn over(
         engine: engine.clone(),
         names_loaded: names_loaded.clone(),
     };
-    let router = wrapped(config, timer, doors(&engine, health::router(state)));
+    let router = doors(config, &engine, health::router(state));
+    let router = wrapped(config, timer, router);
     Ok(Wired {
         engine,
         store,
@@ -104,10 +110,10 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
                 let hint = "stop that server, or talk to it by its URL";
                 Failure::new(Exit::Conflict, format!("{error}; {hint}"))
             }
+            OpenError::Damaged { .. } => Failure::new(Exit::Unverified, chain(&error)),
             OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
-            | OpenError::Damaged { .. }
             | OpenError::Io { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),
         })
@@ -183,19 +189,25 @@ async fn check_remembered(engine: &Engine, remembered: &Remembered) -> Result<()
 }
 
 /// Every door on one router.
-fn doors(engine: &Engine, health: Router) -> Router {
+fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
     let tlog = door_tlog::State {
         engine: engine.clone(),
     };
+    let toxme = door_toxme::State {
+        engine: engine.clone(),
+        settings: door_toxme::Settings {
+            require_secure: config.toxme.require_secure,
+        },
+    };
     health
+        .merge(door_toxme::router(toxme))
         .merge(door_tlog::router(tlog))
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") })
 }
 
 fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
-    let clock = Clock::new(move || {
-        u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX)
-    });
+    let clock =
+        Clock::new(move || u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX));
     let is_local_trial = config.server.public_url.is_none();
     let trusted = config.server.trusted_proxies.trusted();
     let clients = ClientPolicy::new(trusted, is_local_trial, &clock);
@@ -207,15 +219,15 @@ fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
 }
 
 fn too_late() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "the request took too long\n").into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the request took too long\n",
+    )
+        .into_response()
 }
 
 /// A path for people: relative ones from where the process runs.
 pub(crate) fn absolute(path: &Path) -> String {
     let absolute = std::path::absolute(path);
-    absolute
-        .as_deref()
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    absolute.as_deref().unwrap_or(path).display().to_string()
 }

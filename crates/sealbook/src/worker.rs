@@ -88,9 +88,11 @@ async fn reconcile(reconciler: Reconciler, engine: Engine, stop: CancellationTok
             () = stop.cancelled() => {}
         }
     }
-    // Links accepted since the last batch are in the store and would wait for the next start.
     if reconciler == Reconciler::Sequence {
+        // Links accepted since the last batch would wait for the next start, and the next start
+        // for the end of our lease.
         trouble.note(reconciler.tick(&engine).await);
+        trouble.note(engine.log().step_down().await);
     }
 }
 

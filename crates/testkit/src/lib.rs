@@ -2,11 +2,17 @@
 //! randomness, and exchanges as text. Nothing sleeps, nothing leaves the process.
 
 mod adapters;
+mod audit;
 mod exchange;
+mod stores;
 mod tox;
 mod world;
 
 pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
+pub use audit::{Audit, audit, check_bundle, read_checkpoint};
 pub use exchange::{Exchange, exchange};
+pub use store::faulty::{Faults, Faulty, Mode};
+pub use store::memory::MemoryStore;
+pub use stores::{LaggingStore, SwapStore, copy_of, memory};
 pub use tox::{ToxClient, tox_id};
 pub use world::{World, default_settings};

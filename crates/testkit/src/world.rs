@@ -12,9 +12,8 @@ use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use engine::reconcile::{Progress, Reconciler};
 use engine::{Engine, OpenError, Settings};
-use store::memory::MemoryStore;
 
-use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient};
+use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient, memory};
 
 /// When a world begins: 2014-05-13T16:53:20Z.
 const START_MS: u64 = 1_400_000_000_000;
@@ -52,13 +51,29 @@ impl World {
 
     /// A new directory in memory with these settings.
     pub async fn with(settings: Settings) -> Self {
-        Self::over(Arc::new(MemoryStore::new()), settings).await
+        let clock = Self::start_clock();
+        let store = Arc::new(memory(&clock));
+        Self::join(store, clock, settings, 0).await
     }
 
     /// A directory in this store, its name index loaded.
     pub async fn over(store: Arc<dyn Store>, settings: Settings) -> Self {
-        let clock = Arc::new(FixedClock::at(START_MS));
-        let engine = Self::open(store.clone(), clock.clone(), settings).await;
+        Self::join(store, Self::start_clock(), settings, 0).await
+    }
+
+    /// A process of its own over a store and a clock that others may share, or that an earlier
+    /// process left behind; `seed` tells its randomness from theirs.
+    pub async fn join(
+        store: Arc<dyn Store>,
+        clock: Arc<FixedClock>,
+        settings: Settings,
+        seed: u64,
+    ) -> Self {
+        let ports = Ports {
+            rng: Arc::new(SeededRng::new(seed << 32)),
+            ..Self::ports(store.clone(), clock.clone())
+        };
+        let engine = Engine::open(ports, settings).await;
         let engine = engine.expect("a test's directory opens");
         engine.load_names().await.expect("a test's names load");
         Self {
@@ -78,6 +93,12 @@ impl World {
         settings: Settings,
     ) -> Result<Engine, OpenError> {
         Engine::open(Self::ports(store, clock), settings).await
+    }
+
+    /// A clock that stands where a world begins: 2014-05-13T16:53:20Z.
+    #[must_use]
+    pub fn start_clock() -> Arc<FixedClock> {
+        Arc::new(FixedClock::at(START_MS))
     }
 
     /// The ports every test uses.

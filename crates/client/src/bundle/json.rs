@@ -13,6 +13,8 @@ use super::{BundleError, Claims, NameBundle, Opening};
 struct Body {
     name: String,
     label: String,
+    // Null, but never left out: a missing part must not look like an absent name.
+    #[serde(deserialize_with = "Option::deserialize")]
     present: Option<Present>,
     map_proof: String,
     map_head: MapHead,
@@ -24,6 +26,7 @@ struct Body {
 struct Present {
     seqno: u32,
     commitment: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     opening: Option<OpeningBody>,
 }
 

@@ -45,8 +45,11 @@ impl From<StoreError> for ChainError {
 }
 
 impl crate::tx::Refusal for ChainError {
-    fn is_internal(&self) -> bool {
-        matches!(self, Self::Internal(_))
+    fn internal(&self) -> Option<&Internal> {
+        match self {
+            Self::Internal(internal) => Some(internal),
+            Self::OutOfSequence { .. } | Self::Full => None,
+        }
     }
 }
 

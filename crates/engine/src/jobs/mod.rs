@@ -11,15 +11,9 @@ use crate::tx::in_tx;
 /// When the outbox itself cannot be read or written; a job that fails is postponed.
 pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
     let now = engine.ports().timer.now();
-    let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| async {
-        let due = outbox::due_in(tx, now).await?;
-        Ok::<_, Internal>(
-            due.into_iter()
-                .filter_map(|row| outbox::take_in(tx, row, now))
-                .collect(),
-        )
-    }
-    .await)?;
+    let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| outbox::take_due_in(tx, now)
+        .await
+        .map_err(Internal::from))?;
     for leased in &taken {
         let outcome = run(engine, &leased.job).await.unwrap_or_else(|error| {
             tracing::warn!(job.attempt = leased.attempt, error = %error, "a job failed");

@@ -7,13 +7,13 @@ use merkle::Hash;
 use merkle::map::MapProof;
 
 use crate::error::Internal;
-use crate::ports::store::StoreError;
+use crate::ports::store::{Freshness, StoreError};
 use crate::tables::{ENTRY_INDEX, LINKS, LOG_HEAD};
 use crate::types::{Handle, Label, Name};
 
 use super::head::Head;
 use super::read::LogError;
-use super::{Log, map};
+use super::{Log, ground, map};
 
 /// What stands in the map under a label.
 #[derive(Clone, Debug)]
@@ -61,11 +61,15 @@ impl Log<'_> {
     pub async fn name_bundle(&self, name: &Name) -> Result<NameBundle, LogError> {
         let ports = self.0.ports();
         let label = Handle::Name(name.clone()).label(&ports.label_key);
+        let before = self.head();
         let (row, reader) = map::reader(&ports.store, label.0, LOG_HEAD.key(&())).await?;
         let (_, row) = row.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
         let head = Head::read(&LOG_HEAD.read(&row)?)?;
-        // Committed, so never taken back; publishing here keeps the tiles below readable.
-        self.0.published().observe(head.clone());
+        if head.size != before.size || head.root != before.root {
+            // Another process has moved the log, or the store has lost it: look, and publish or
+            // refuse, so that no bundle shows a head that this process would not.
+            ground::publish(self.0).await?;
+        }
         let map_proof = reader.proof().map_err(map::unreadable)?;
         let proven = map_proof
             .verify(&label.0, &head.map_root)
@@ -94,8 +98,9 @@ impl Log<'_> {
         seqno: u32,
         commitment: Hash,
     ) -> Result<Present, Internal> {
-        let link = self.row(&LINKS, &(label, seqno)).await?;
-        let index = self.row(&ENTRY_INDEX, &(label, seqno)).await?;
+        let key = (label, seqno);
+        let link = self.row(&LINKS, &key, Freshness::Now).await?;
+        let index = self.row(&ENTRY_INDEX, &key, Freshness::Now).await?;
         let index = index
             .ok_or_else(|| StoreError::Corrupt("a link has no index".into()))?
             .index;

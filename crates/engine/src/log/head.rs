@@ -95,24 +95,28 @@ impl Published {
         self.head.subscribe()
     }
 
-    /// Takes note of a head read from the store or just committed. Halts the process's writes when
-    /// it contradicts what was seen before.
-    pub(crate) fn observe(&self, head: Head) {
-        let mut contradiction = None;
-        self.head.send_if_modified(|seen| {
-            let same = head.size == seen.size && head.root == seen.root;
-            if head.size > seen.size && head.time >= seen.time {
-                *seen = Arc::new(head);
-                return true;
-            }
-            if !same {
-                contradiction = Some(contradicts(seen, &head));
-            }
-            false
-        });
-        if let Some(reason) = contradiction {
-            self.halt(reason);
+    /// Takes note of a head that was just committed, or that a read from the store found. `before`
+    /// is the head that was published when that read began: the store may not be behind it, while
+    /// it may well be behind what other tasks have published since. Answers whether the head fits;
+    /// one that does not halts the process's writes.
+    pub(crate) fn observe(&self, before: &Head, found: Head) -> bool {
+        let mut contradicted = contradicts(before, &found).then(|| Arc::new(before.clone()));
+        if contradicted.is_none() {
+            self.head.send_if_modified(|seen| {
+                if found.size > seen.size {
+                    *seen = Arc::new(found.clone());
+                    return true;
+                }
+                if found.size == seen.size && found.root != seen.root {
+                    contradicted = Some(seen.clone());
+                }
+                false
+            });
         }
+        if let Some(seen) = &contradicted {
+            self.halt(fork_warning(seen, &found));
+        }
+        contradicted.is_none()
     }
 
     /// Stops all writes of this process for good. The first reason stays.
@@ -128,12 +132,19 @@ impl Published {
     }
 }
 
+/// Whether a later read may not have found this head.
+fn contradicts(before: &Head, found: &Head) -> bool {
+    found.size < before.size
+        || found.time < before.time
+        || (found.size == before.size && found.root != before.root)
+}
+
 /// What to tell an operator about a head that contradicts one seen before.
-pub(crate) fn contradicts(seen: &Head, found: &Head) -> String {
+pub(crate) fn fork_warning(seen: &Head, found: &Head) -> String {
     format!(
-        "the store holds a log head of size {} and root {}, but one of size {} and root {} was \
-         published before: it is an old backup or has lost writes. Restore the newest copy; \
-         publishing from this one would fork the log",
+        "the store holds a log head of size {} and root {}, which does not continue the one of size \
+         {} and root {} published before: it is an old backup or has lost writes. Restore the \
+         newest copy; publishing from this one would fork the log",
         found.size,
         found.root.to_hex(),
         seen.size,

@@ -6,6 +6,8 @@
 
 mod at_rest;
 mod bundle;
+mod choice;
+pub(crate) mod ground;
 pub(crate) mod head;
 mod map;
 pub(crate) mod pending;
@@ -22,6 +24,7 @@ use merkle::entry::{EntryKind, LogEntry};
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::INTENT_SHARDS;
+use crate::ports::store::Freshness;
 use crate::tables::{ENTRY_INDEX, INTENTS, IntentRow};
 use crate::tx::{Effect, Tx};
 use crate::types::link::LinkHash;
@@ -66,7 +69,20 @@ pub(crate) fn intent_key(entry: &LogEntry) -> (u8, (Label, u32)) {
 }
 
 impl Log<'_> {
-    /// Waits until a published checkpoint covers a link; `None` when the time is over.
+    /// Gives up the lead of the log, if this process has it: for a process that stops, so that the
+    /// next one need not wait until the lease ends. Waits
+    /// for a batch that runs.
+    ///
+    /// # Errors
+    /// Our own failures only; then the lease ends by itself.
+    pub async fn step_down(&self) -> Result<(), Internal> {
+        let _turn = self.0.sequencer().turn().await;
+        ground::step_down(self.0).await
+    }
+
+    /// Waits until the published checkpoint covers a link, and answers the index of its entry, which
+    /// then is below the size of [`Log::head`]; `None` when the time is over. One read for each
+    /// checkpoint that is published meanwhile.
     ///
     /// # Errors
     /// Our own failures only.
@@ -82,8 +98,8 @@ impl Log<'_> {
         loop {
             // Marks the current head as seen before the read, so that no later one is missed.
             heads.borrow_and_update();
-            if let Some(row) = self.row(&ENTRY_INDEX, &(label, seqno.get())).await? {
-                return Ok(Some(row.index));
+            if let Some(index) = self.covered(label, seqno).await? {
+                return Ok(Some(index));
             }
             let left = end.saturating_sub(ports.timer.monotonic());
             if left.is_zero() {
@@ -98,5 +114,18 @@ impl Log<'_> {
                 () = ports.timer.sleep(left) => {}
             }
         }
+    }
+
+    /// The index of a link's entry, with a head published that covers it.
+    async fn covered(&self, label: Label, seqno: Seqno) -> Result<Option<u64>, Internal> {
+        let key = (label, seqno.get());
+        let Some(row) = self.row(&ENTRY_INDEX, &key, Freshness::Now).await? else {
+            return Ok(None);
+        };
+        if row.index >= self.head().size {
+            // Another process has sequenced it, and this one has not looked since.
+            ground::publish(self.0).await?;
+        }
+        Ok(Some(row.index))
     }
 }

@@ -1,43 +1,70 @@
 //! Entries this process knows to be waiting, so that sequencing need not scan for them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use merkle::Hash;
 use merkle::entry::LogEntry;
 use tokio::sync::Notify;
 
 /// The queue. The store's intents are the truth; this only saves scanning over deleted rows.
+///
+/// An entry waits in it once, however often it is added: by the commit that made it, and by every
+/// look at the store until it is sequenced.
 #[derive(Default)]
 pub(crate) struct Pending {
-    entries: Mutex<VecDeque<LogEntry>>,
+    queue: Mutex<Queue>,
     wake: Notify,
 }
 
+#[derive(Default)]
+struct Queue {
+    order: VecDeque<LogEntry>,
+    /// Label and seqno of what is in `order`.
+    held: HashSet<(Hash, u32)>,
+}
+
+impl Queue {
+    fn add(&mut self, entry: LogEntry) {
+        if self.held.insert((entry.label, entry.seqno)) {
+            self.order.push_back(entry);
+        }
+    }
+}
+
 impl Pending {
-    /// Adds an entry whose intent is durable.
+    /// Adds an entry whose intent is durable, and wakes the sequencer.
     pub(crate) fn push(&self, entry: LogEntry) {
-        self.lock().push_back(entry);
+        self.lock().add(entry);
         self.wake.notify_one();
     }
 
-    /// Puts entries back in front that could not be sequenced yet.
-    pub(crate) fn put_back(&self, entries: Vec<LogEntry>) {
+    /// Adds entries at the end that the store holds, or that could not be sequenced yet. At the
+    /// end, so that none keeps those behind it from being looked at.
+    pub(crate) fn add(&self, entries: impl IntoIterator<Item = LogEntry>) {
         let mut queue = self.lock();
-        for entry in entries.into_iter().rev() {
-            queue.push_front(entry);
-        }
+        entries.into_iter().for_each(|entry| queue.add(entry));
     }
 
     /// Takes up to `most` entries, oldest first.
     pub(crate) fn take(&self, most: usize) -> Vec<LogEntry> {
         let mut queue = self.lock();
-        let count = queue.len().min(most);
-        queue.drain(..count).collect()
+        let count = queue.order.len().min(most);
+        let taken: Vec<LogEntry> = queue.order.drain(..count).collect();
+        for entry in &taken {
+            queue.held.remove(&(entry.label, entry.seqno));
+        }
+        taken
+    }
+
+    /// Forgets all entries: their intents are left to whoever leads.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Queue::default();
     }
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().order.len()
     }
 
     /// Returns once something was pushed since the last call returned.
@@ -45,7 +72,40 @@ impl Pending {
         self.wake.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<LogEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use merkle::entry::EntryKind;
+
+    use super::*;
+
+    fn entry(label: u8, seqno: u32) -> LogEntry {
+        LogEntry {
+            kind: EntryKind::Link,
+            label: Hash([label; 32]),
+            seqno,
+            commitment: Hash::ZERO,
+            time_ms: 0,
+        }
+    }
+
+    #[test]
+    fn an_entry_waits_once_and_in_the_order_it_came() {
+        let pending = Pending::default();
+        pending.push(entry(2, 1));
+        pending.add([entry(1, 1), entry(2, 1), entry(1, 2), entry(1, 1)]);
+        assert_eq!(pending.len(), 3);
+        assert_eq!(pending.take(2), [entry(2, 1), entry(1, 1)]);
+        pending.push(entry(2, 1));
+        assert_eq!(pending.take(9), [entry(1, 2), entry(2, 1)]);
+        assert_eq!(pending.take(9), []);
+        pending.push(entry(3, 1));
+        pending.clear();
+        pending.push(entry(3, 1));
+        assert_eq!(pending.len(), 1, "what was forgotten may come again");
     }
 }

@@ -8,7 +8,7 @@ use merkle::proof::{ConsistencyPlan, InclusionPlan, ProofError};
 use merkle::tile::{NodeId, TileId, node_in_tile, tile_of};
 
 use crate::error::Internal;
-use crate::ports::store::{Key, StoreError};
+use crate::ports::store::{Freshness, Key, StoreError, Version};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::TILES;
 
@@ -126,28 +126,24 @@ impl Log<'_> {
             .iter()
             .map(|id| TILES.key(&(id.level, id.index)))
             .collect();
-        let tiles = self.0.ports().store.get_many(&keys, SETTLED).await?;
-        nodes
-            .iter()
-            .map(|node| {
-                let at = ids.binary_search(&tile_of(*node).0).ok();
-                let tile = at.and_then(|at| tiles.get(at)).and_then(Option::as_ref);
-                tile.and_then(|(_, bytes)| node_in_tile(bytes, *node))
-                    .ok_or_else(|| {
-                        let what =
-                            format!("hash {} of level {} is missing", node.index, node.level);
-                        LogError::from(StoreError::Corrupt(what))
-                    })
-            })
-            .collect()
+        let store = &self.0.ports().store;
+        let cached = store.get_many(&keys, SETTLED).await?;
+        match nodes_in(nodes, &ids, &cached) {
+            Ok(hashes) => Ok(hashes),
+            Err(_) => {
+                let tiles = store.get_many(&keys, Freshness::Now).await?;
+                Ok(nodes_in(nodes, &ids, &tiles)?)
+            }
+        }
     }
 
     pub(super) async fn row<K: TableKey, V: Row>(
         &self,
         table: &Table<K, V>,
         key: &K,
+        fresh: Freshness,
     ) -> Result<Option<V>, Internal> {
-        self.reader().row(table, key).await
+        self.reader().row(table, key, fresh).await
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -156,4 +152,25 @@ impl Log<'_> {
             size: self.head().size,
         }
     }
+}
+
+/// Picks node hashes out of tiles; `tiles` are those of the sorted `ids`.
+fn nodes_in(
+    nodes: &[NodeId],
+    ids: &[TileId],
+    tiles: &[Option<(Version, Bytes)>],
+) -> Result<Vec<Hash>, StoreError> {
+    let hash = |node: &NodeId| {
+        let at = ids.binary_search(&tile_of(*node).0).ok()?;
+        let (_, tile) = tiles.get(at)?.as_ref()?;
+        node_in_tile(tile, *node)
+    };
+    let missing = |node: &NodeId| {
+        let NodeId { level, index } = node;
+        StoreError::Corrupt(format!("hash {index} of level {level} is missing"))
+    };
+    nodes
+        .iter()
+        .map(|node| hash(node).ok_or_else(|| missing(node)))
+        .collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use merkle::HASH_LEN;
+use merkle::entry::ENTRY_LEN;
 use merkle::tile::{TileId, decode_bundle, encode_bundle};
 
 use crate::error::Internal;
@@ -16,8 +17,13 @@ use crate::tx::scan_table;
 
 use super::read::LogError;
 
-/// Rows of the log below a published head never change, so any cached copy will do.
+/// Rows of the log below a published head never change but for the last tile of a level and the last
+/// bundle, which grow: so a cached copy will do when it is there and long enough. Else it is older
+/// than the head, and is read again.
 pub(super) const SETTLED: Freshness = Freshness::Within(Duration::from_secs(1));
+
+/// Bytes an entry takes in a bundle: two of length in front of it.
+const ENTRY_SPACE: usize = 2 + ENTRY_LEN;
 
 /// A page of the log's stored checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +49,8 @@ impl Reader<'_> {
         if size > self.size {
             return Err(LogError::Absent);
         }
-        self.row(&CHECKPOINTS, &size).await?.ok_or(LogError::Absent)
+        let note = self.settled(&CHECKPOINTS, &size, |_| true).await?;
+        note.ok_or(LogError::Absent)
     }
 
     /// The signed checkpoints of all sizes from `from` on, a page at a time. One scan.
@@ -74,11 +81,11 @@ impl Reader<'_> {
         if width == 0 || width > id.width(self.size) {
             return Err(LogError::Absent);
         }
+        let length = usize::from(width) * HASH_LEN;
         let tile = self
-            .row(&TILES, &(id.level, id.index))
+            .settled(&TILES, &(id.level, id.index), |tile| tile.len() >= length)
             .await?
             .ok_or(LogError::Absent)?;
-        let length = usize::from(width) * HASH_LEN;
         tile.get(..length)
             .map(|hashes| tile.slice_ref(hashes))
             .ok_or(LogError::Absent)
@@ -92,9 +99,11 @@ impl Reader<'_> {
         if width == 0 || width > (TileId { level: 0, index }).width(self.size) {
             return Err(LogError::Absent);
         }
-        let bundle = self.row(&BUNDLES, &index).await?.ok_or(LogError::Absent)?;
-        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
         let count = usize::from(width);
+        let is_long = |bundle: &Bytes| bundle.len() >= count * ENTRY_SPACE;
+        let bundle = self.settled(&BUNDLES, &index, is_long).await?;
+        let bundle = bundle.ok_or(LogError::Absent)?;
+        let entries = decode_bundle(&bundle).map_err(|error| damaged(&error))?;
         match entries.len().cmp(&count) {
             std::cmp::Ordering::Less => Err(LogError::Absent),
             std::cmp::Ordering::Equal => Ok(bundle),
@@ -107,12 +116,26 @@ impl Reader<'_> {
         }
     }
 
+    /// A row that stands still once a published head covers it: from a cache when `is_whole`.
+    async fn settled<K: TableKey, V: Row>(
+        &self,
+        table: &Table<K, V>,
+        key: &K,
+        is_whole: impl Fn(&V) -> bool,
+    ) -> Result<Option<V>, Internal> {
+        match self.row(table, key, SETTLED).await? {
+            Some(row) if is_whole(&row) => Ok(Some(row)),
+            _ => self.row(table, key, Freshness::Now).await,
+        }
+    }
+
     pub(super) async fn row<K: TableKey, V: Row>(
         &self,
         table: &Table<K, V>,
         key: &K,
+        fresh: Freshness,
     ) -> Result<Option<V>, Internal> {
-        let rows = self.store.get_many(&[table.key(key)], SETTLED).await?;
+        let rows = self.store.get_many(&[table.key(key)], fresh).await?;
         let row = rows.into_iter().next().flatten();
         Ok(row.map(|(_, value)| table.read(&value)).transpose()?)
     }

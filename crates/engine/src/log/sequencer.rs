@@ -15,52 +15,41 @@
 //! A paused old leader can commit nothing: the versions of head and lease fence it, not clocks.
 //! If size, root or time would go backwards the sequencer stops this process's writes for good.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use merkle::Hash;
-use merkle::entry::{EntryKind, LogEntry};
-use merkle::map::MapBatch;
+use merkle::entry::LogEntry;
 use merkle::note::{Signature, VerifierKey};
 use merkle::range::CompactRange;
 use merkle::tile::{TILE_WIDTH, TileId, tiles_to_load};
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::limits::{BATCH_ENTRIES_MAX, INTENT_SHARDS, LEASE_LIFE};
+use crate::limits::BATCH_ENTRIES_MAX;
 use crate::ports::Ports;
-use crate::ports::store::{Batch, CommitError, Expect, Freshness, Key, StoreError, Version};
+use crate::ports::store::{Batch, CommitError, Expect, Freshness, Key, StoreError};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{
-    BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LEASES, LOG_HEAD, LeaseRow, MAP_PAGES,
-    TILES,
+    BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LOG_HEAD, MAP_PAGES, TILES,
 };
 use crate::types::{Label, UnixMillis};
 
+use super::choice::{choose, rescan};
+use super::ground::{Ground, fence, ground};
 use super::head::Head;
 use super::staged::{Edge, Staged};
 use super::{intent_key, map};
-
-/// The sequencer's row in the lease table.
-const ROLE: &[u8] = b"sequence";
 
 /// What a run of the sequencer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing was waiting.
     Idle,
+    /// What waited was in the log already.
+    Cleared,
     /// A checkpoint that covers this many more links was published.
     Sequenced(usize),
     /// Another process holds the lease.
     NotLeader,
-}
-
-/// Head and lease as read at the start of a batch.
-struct Ground {
-    head: Head,
-    head_version: Version,
-    lease_version: Option<Version>,
 }
 
 /// Runs one batch. Not to be run twice at once in one process: the caller holds the engine's turn.
@@ -71,75 +60,55 @@ pub(crate) async fn run(engine: &Engine) -> Result<Progress, Internal> {
     if engine.published().halted().is_some() {
         return Ok(Progress::Idle);
     }
-    if engine.sequencer().rescan.swap(false, Ordering::AcqRel)
-        && let Err(error) = rescan(engine).await
-    {
-        engine.sequencer().rescan.store(true, Ordering::Release);
-        return Err(error);
-    }
-    let taken = engine.pending().take(BATCH_ENTRIES_MAX);
-    if taken.is_empty() {
-        return Ok(Progress::Idle);
-    }
-    let done = sequence(engine, &taken).await;
+    let done = turn(engine).await;
     if matches!(done, Ok(Progress::NotLeader) | Err(_)) {
-        // Another process leads, the head has moved, or the outcome is unknown: whoever sequences
-        // next starts from the store, which holds the intents of all that is not in the log.
-        engine.sequencer().rescan.store(true, Ordering::Release);
+        // Another process leads, or the outcome is unknown: whoever sequences next starts from the
+        // store, which holds the intents of all that is not in the log.
+        engine.pending().clear();
+        engine.sequencer().look_in_store();
     }
     done
 }
 
-/// Adds the intents of the store to the queue: at start-up, after a failure, and for other processes.
-async fn rescan(engine: &Engine) -> Result<(), Internal> {
-    let most = u32::try_from(BATCH_ENTRIES_MAX).unwrap_or(u32::MAX);
-    let mut found = Vec::new();
-    for shard in 0..INTENT_SHARDS {
-        let range = INTENTS.range(&[shard]);
-        let rows = crate::tx::scan_table(&engine.ports().store, &INTENTS, range, most).await?;
-        // More than one scan shows are waiting: come back for them.
-        if rows.len() >= BATCH_ENTRIES_MAX {
-            engine.sequencer().rescan.store(true, Ordering::Release);
-        }
-        for (_, _, row) in rows {
-            found.push(LogEntry::decode(&row.entry).map_err(|error| {
-                Internal::new("reading an intent", StoreError::Corrupt(error.to_string()))
-            })?);
-        }
-    }
-    engine.pending().put_back(found);
-    Ok(())
-}
-
-async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Internal> {
+async fn turn(engine: &Engine) -> Result<Progress, Internal> {
     let Some(ground) = ground(engine).await? else {
         return Ok(Progress::NotLeader);
     };
+    if engine
+        .sequencer()
+        .is_time_to_look(engine.ports().timer.monotonic())
+    {
+        rescan(engine).await?;
+    }
+    match engine.pending().take(BATCH_ENTRIES_MAX) {
+        none if none.is_empty() => Ok(Progress::Idle),
+        taken => sequence(engine, ground, &taken).await,
+    }
+}
+
+async fn sequence(
+    engine: &Engine,
+    ground: Ground,
+    taken: &[LogEntry],
+) -> Result<Progress, Internal> {
     let store = &engine.ports().store;
-    let mut labels: Vec<Hash> = taken.iter().map(|entry| entry.label).collect();
-    labels.sort_unstable();
-    labels.dedup();
+    let labels = taken.iter().map(|entry| entry.label).collect();
     let mut map = map::load(store, labels).await?;
     let chosen = choose(&map, taken);
     let mut batch = Batch::default();
-    batch.deletes.extend(
-        chosen
-            .done
-            .iter()
-            .map(|entry| INTENTS.key(&intent_key(entry))),
-    );
+    batch.deletes.extend(intent_keys(&chosen.done));
     if !chosen.early.is_empty() {
         // A link came before its predecessor, which another process holds or the queue has yet to
         // receive: wait for it, and look in the store in case it never comes.
-        engine.sequencer().rescan.store(true, Ordering::Release);
-        engine.pending().put_back(chosen.early);
+        engine.sequencer().look_in_store();
+        engine.pending().add(chosen.early);
     }
     if chosen.links.is_empty() {
-        if !batch.deletes.is_empty() {
-            store.commit(batch).await?;
+        if batch.deletes.is_empty() {
+            return Ok(Progress::Idle);
         }
-        engine.published().observe(ground.head);
-        return Ok(Progress::Idle);
+        store.commit(batch).await?;
+        return Ok(Progress::Cleared);
     }
     for link in &chosen.links {
         map.set(&link.label, link.seqno, link.commitment)
@@ -151,12 +120,7 @@ async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Inter
     let staged = Staged::build(&edge, &chosen.links, &change, time)?;
     let note = sign(engine.ports(), engine.log_key(), &staged)?;
     let head = head(&staged, change.root, time, note);
-    batch.deletes.extend(
-        chosen
-            .links
-            .iter()
-            .map(|entry| INTENTS.key(&intent_key(entry))),
-    );
+    batch.deletes.extend(intent_keys(&chosen.links));
     batch.puts.extend(
         change
             .pages
@@ -166,73 +130,15 @@ async fn sequence(engine: &Engine, taken: &[LogEntry]) -> Result<Progress, Inter
     write_links(&mut batch, &chosen.links, ground.head.size);
     write_head(&mut batch, staged, &head);
     fence(engine, &mut batch, &ground).await?;
-    commit(engine, batch, head).await?;
-    Ok(Progress::Sequenced(chosen.links.len()))
+    if commit(engine, batch, &ground.head, head).await? {
+        Ok(Progress::Sequenced(chosen.links.len()))
+    } else {
+        Ok(Progress::NotLeader)
+    }
 }
 
-/// Reads head and lease; `None` when another process leads.
-async fn ground(engine: &Engine) -> Result<Option<Ground>, Internal> {
-    let store = &engine.ports().store;
-    let keys = [LOG_HEAD.key(&()), LEASES.key(&ROLE.to_vec())];
-    let mut rows = store.get_many(&keys, Freshness::Now).await?.into_iter();
-    let (head, lease) = (rows.next().flatten(), rows.next().flatten());
-    let (head_version, head) =
-        head.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
-    let head = Head::read(&LOG_HEAD.read(&head)?)?;
-    if let Some((_, lease)) = &lease {
-        let lease = LEASES.read(lease)?;
-        let is_ours = lease.holder == engine.process_id();
-        if !is_ours && store.now().await?.0 < lease.until_ms {
-            engine.published().observe(head);
-            return Ok(None);
-        }
-    }
-    let seen = engine.published().head();
-    if head.size < seen.size || (head.size == seen.size && head.root != seen.root) {
-        engine.published().observe(head);
-        let cause = "the head in the store is behind the published one";
-        return Err(Internal::new("sequencing", cause));
-    }
-    Ok(Some(Ground {
-        head,
-        head_version,
-        lease_version: lease.map(|(version, _)| version),
-    }))
-}
-
-/// What of the taken entries this batch can do something about.
-#[derive(Default)]
-struct Chosen {
-    /// To be sequenced, each label's links in order without a gap.
-    links: Vec<LogEntry>,
-    /// In the log already.
-    done: Vec<LogEntry>,
-    /// Their predecessors have not been seen.
-    early: Vec<LogEntry>,
-}
-
-fn choose(map: &MapBatch, taken: &[LogEntry]) -> Chosen {
-    let mut waiting: BTreeMap<(Hash, u32), &LogEntry> = BTreeMap::new();
-    for entry in taken {
-        waiting.insert((entry.label, entry.seqno), entry);
-    }
-    let mut chosen = Chosen::default();
-    let (mut label, mut last) = (None, 0);
-    for ((of, seqno), entry) in waiting {
-        if label != Some(of) {
-            label = Some(of);
-            last = map.current(&of).map_or(0, |leaf| leaf.seqno);
-        }
-        if seqno <= last {
-            chosen.done.push(*entry);
-        } else if seqno == last.saturating_add(1) && entry.kind == EntryKind::Link {
-            last = seqno;
-            chosen.links.push(*entry);
-        } else {
-            chosen.early.push(*entry);
-        }
-    }
-    chosen
+fn intent_keys(entries: &[LogEntry]) -> impl Iterator<Item = Key> {
+    entries.iter().map(|entry| INTENTS.key(&intent_key(entry)))
 }
 
 /// Reads the partial tiles and the partial bundle of the log.
@@ -319,35 +225,19 @@ fn write_head(batch: &mut Batch, staged: Staged, head: &Head) {
     batch.puts.push((LOG_HEAD.key(&()), head.row().write()));
 }
 
-/// Makes the batch depend on head and lease, and renews the lease.
-async fn fence(engine: &Engine, batch: &mut Batch, ground: &Ground) -> Result<(), Internal> {
-    let until = engine.ports().store.now().await?.plus(LEASE_LIFE);
-    let lease = LEASES.key(&ROLE.to_vec());
-    let row = LeaseRow {
-        holder: engine.process_id().to_vec(),
-        until_ms: until.0,
-    };
-    batch
-        .checks
-        .push((LOG_HEAD.key(&()), Expect::Is(ground.head_version)));
-    batch.checks.push((
-        lease.clone(),
-        ground.lease_version.map_or(Expect::Absent, Expect::Is),
-    ));
-    batch.puts.push((lease, row.write()));
-    Ok(())
-}
-
-async fn commit(engine: &Engine, batch: Batch, head: Head) -> Result<(), Internal> {
+/// Commits a batch and publishes its head; `false` when another process has moved head or lease.
+async fn commit(
+    engine: &Engine,
+    batch: Batch,
+    before: &Head,
+    head: Head,
+) -> Result<bool, Internal> {
     match engine.ports().store.commit(batch).await {
-        Ok(_) => {
-            engine.published().observe(head);
-            Ok(())
-        }
+        Ok(_) => Ok(engine.published().observe(before, head)),
+        Err(CommitError::Conflict(_)) => Ok(false),
         Err(error @ CommitError::Fatal(_)) => {
-            engine
-                .published()
-                .halt(format!("the store takes no writes: {error}"));
+            let published = engine.published();
+            published.halt(format!("the store takes no writes: {error}"));
             Err(error.into())
         }
         Err(error) => Err(error.into()),
@@ -357,13 +247,15 @@ async fn commit(engine: &Engine, batch: Batch, head: Head) -> Result<(), Interna
 /// Commits the first head of a new log: one entry, the head of the empty map, so that every bundle
 /// has the same form from the start. The rows of `batch` go with it.
 ///
+/// Answers whether it did: not when another process was first.
+///
 /// # Errors
-/// Our own failures, `Conflict` when another process was first.
+/// Our own failures only.
 pub(crate) async fn found(
     ports: &Ports,
     key: &VerifierKey,
     mut batch: Batch,
-) -> Result<(), Internal> {
+) -> Result<bool, Internal> {
     let map = map::load(&ports.store, Vec::new()).await?;
     let change = map.finish().map_err(map::unreadable)?;
     let edge = Edge {
@@ -376,26 +268,11 @@ pub(crate) async fn found(
     let head = head(&staged, change.root, time, sign(ports, key, &staged)?);
     write_head(&mut batch, staged, &head);
     batch.checks.push((LOG_HEAD.key(&()), Expect::Absent));
-    ports.store.commit(batch).await?;
-    Ok(())
-}
-
-/// Reads the head in the store and publishes it: for heads that other processes committed.
-///
-/// # Errors
-/// Our own failures only.
-pub(crate) async fn publish(engine: &Engine) -> Result<(), Internal> {
-    let rows = engine
-        .ports()
-        .store
-        .get_many(&[LOG_HEAD.key(&())], Freshness::Now)
-        .await?;
-    let row = rows.into_iter().next().flatten();
-    let (_, row) = row.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
-    engine
-        .published()
-        .observe(Head::read(&LOG_HEAD.read(&row)?)?);
-    Ok(())
+    match ports.store.commit(batch).await {
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn tile_key(id: &TileId) -> Key {

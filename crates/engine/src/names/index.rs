@@ -4,13 +4,15 @@
 //! insertion moves at most 64 KiB, a search is a run of memmem over contiguous text (a name holds no
 //! newline), and a page of results in order is found without sorting.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use memchr::memmem;
 
-use crate::types::Name;
+use crate::limits::APPLIED_NAMES_MAX;
+use crate::tx::{NameChange, NameState};
+use crate::types::{Name, Seqno};
 
 /// A piece is split when it grows past this many bytes.
 const PIECE_BYTES_MAX: usize = 64 << 10;
@@ -29,22 +31,21 @@ pub(crate) struct NameIndex {
 #[derive(Default)]
 struct Names {
     pieces: Vec<Piece>,
-    /// Names that commits changed while the scan at start-up ran: what the scan read of them may be
-    /// older, and is passed over.
-    touched: HashSet<Name>,
+    /// Names that commits changed while the scan at start-up ran, and whether the directory still
+    /// has them: what the scan read of them may be older, and is passed over.
+    touched: HashMap<Name, bool>,
+    /// How far that scan has come: the last name loaded, in order.
+    scanned: Option<Name>,
+    /// Seqnos of the changes applied last, in two generations, so that of two changes that come in
+    /// the wrong order the newer one stays.
+    applied: [HashMap<Name, Seqno>; 2],
 }
 
 impl NameIndex {
-    /// Names in the directory, whether anybody may search them or not. Off by the names that were
-    /// changed while the index was loading.
+    /// Names in the directory, whether anybody may search them or not; those loaded so far while
+    /// the index is loading.
     pub(crate) fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
-    }
-
-    /// Adjusts [`NameIndex::total`].
-    pub(crate) fn count(&self, change: i64) {
-        self.total
-            .fetch_add(change.cast_unsigned(), Ordering::Relaxed);
     }
 
     /// Whether the scan at start-up is complete.
@@ -54,40 +55,59 @@ impl NameIndex {
 
     /// Says that the scan at start-up is complete.
     pub(crate) fn set_loaded(&self) {
-        self.write().touched = HashSet::new();
+        let mut names = self.write();
+        let touched = std::mem::take(&mut names.touched);
+        self.count(touched.into_values().filter(|held| *held).count());
         self.loaded.store(true, Ordering::Release);
     }
 
     /// Adds what the scan at start-up read, less what commits have changed since.
     pub(crate) fn load(&self, rows: impl Iterator<Item = (Name, bool)>) {
         let mut names = self.write();
+        let mut loaded = 0;
         for (name, searchable) in rows {
-            if !names.touched.contains(&name) {
-                self.count(1);
+            if !names.touched.contains_key(&name) {
+                loaded += 1;
                 if searchable {
                     names.insert(&name);
                 }
             }
+            names.scanned = Some(name);
+        }
+        self.count(loaded);
+    }
+
+    /// Applies what a commit did to a name, unless a newer change of it was applied before.
+    pub(crate) fn apply(&self, change: &NameChange) {
+        let mut names = self.write();
+        let is_newest = names.is_newest(change);
+        if self.is_loaded() || names.is_scanned(&change.name) {
+            self.recount(change);
+        } else if is_newest {
+            let held = change.state != NameState::Gone;
+            names.touched.insert(change.name.clone(), held);
+        }
+        if !is_newest {
+            return;
+        }
+        match change.state {
+            NameState::Searchable => names.insert(&change.name),
+            NameState::Private | NameState::Gone => names.remove(&change.name),
         }
     }
 
-    /// Makes a name searchable; nothing happens when it is already.
-    pub(crate) fn show(&self, name: &Name) {
-        let mut names = self.write();
-        self.touch(&mut names, name);
-        names.insert(name);
+    fn count(&self, more: usize) {
+        self.total.fetch_add(more as u64, Ordering::Relaxed);
     }
 
-    /// Makes a name unsearchable; nothing happens when it was already.
-    pub(crate) fn hide(&self, name: &Name) {
-        let mut names = self.write();
-        self.touch(&mut names, name);
-        names.remove(name);
-    }
-
-    fn touch(&self, names: &mut Names, name: &Name) {
-        if !self.is_loaded() {
-            names.touched.insert(name.clone());
+    fn recount(&self, change: &NameChange) {
+        if change.is_new {
+            self.count(1);
+        } else if change.state == NameState::Gone {
+            // A name that another process registered was never counted here.
+            let fewer = |total: u64| Some(total.saturating_sub(1));
+            let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+            let _always_some = self.total.fetch_update(set, fetch, fewer);
         }
     }
 
@@ -98,12 +118,16 @@ impl NameIndex {
     /// Names that contain `fragment`, in order, from the `skip`-th match on, at most `limit`.
     /// Stops reading at the last one returned.
     pub(crate) fn search(&self, fragment: &str, skip: u64, limit: usize) -> Vec<Name> {
+        if fragment.contains('\n') {
+            // No name holds one, while pieces do between names.
+            return Vec::new();
+        }
         let finder = memmem::Finder::new(fragment.as_bytes());
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let (mut found, mut skip) = (Vec::new(), skip);
         for piece in &names.pieces {
             let mut from = 0;
-            while let Some(hit) = piece.get(from..).and_then(|rest| finder.find(rest)) {
+            while let Some(hit) = rest(piece, from).and_then(|rest| finder.find(rest)) {
                 let start = line_start(piece, from + hit);
                 from = next_line(piece, from + hit);
                 if skip > 0 {
@@ -121,6 +145,26 @@ impl NameIndex {
 }
 
 impl Names {
+    /// Whether the scan at start-up has counted a name, if it was there.
+    fn is_scanned(&self, name: &Name) -> bool {
+        let behind = self.scanned.as_ref().is_some_and(|scanned| name <= scanned);
+        behind && !self.touched.contains_key(name)
+    }
+
+    /// Whether no newer change of the name is known; remembers this one if so.
+    fn is_newest(&mut self, change: &NameChange) -> bool {
+        let [young, old] = &mut self.applied;
+        let known = young.get(&change.name).or_else(|| old.get(&change.name));
+        if known.is_some_and(|known| *known > change.seqno) {
+            return false;
+        }
+        if young.len() >= APPLIED_NAMES_MAX {
+            *old = std::mem::take(young);
+        }
+        young.insert(change.name.clone(), change.seqno);
+        true
+    }
+
     fn insert(&mut self, name: &Name) {
         let line = line(name);
         let pieces = &mut self.pieces;
@@ -192,6 +236,11 @@ fn find(piece: &[u8], line: &[u8]) -> Result<usize, usize> {
     Err(low)
 }
 
+/// What is left of a piece from an offset on; `None` at its end.
+fn rest(piece: &[u8], from: usize) -> Option<&[u8]> {
+    piece.get(from..).filter(|rest| !rest.is_empty())
+}
+
 /// Start of the line that covers offset `at`.
 fn line_start(piece: &[u8], at: usize) -> usize {
     piece
@@ -216,6 +265,66 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
+    fn change(text: &str, seqno: u32, state: NameState) -> NameChange {
+        NameChange {
+            name: name(text),
+            seqno: Seqno::new(seqno).unwrap(),
+            state,
+            is_new: seqno == 1,
+        }
+    }
+
+    fn show(index: &NameIndex, text: &str) {
+        index.apply(&change(text, 1, NameState::Searchable));
+    }
+
+    fn hide(index: &NameIndex, text: &str) {
+        index.apply(&change(text, 1, NameState::Private));
+    }
+
+    #[test]
+    fn of_two_changes_the_newer_one_stays_whichever_comes_first() {
+        use NameState::{Gone, Private, Searchable};
+        for (state, expect) in [(Searchable, 1), (Private, 0), (Gone, 0)] {
+            for order in [[2, 3], [3, 2]] {
+                let index = NameIndex::default();
+                index.set_loaded();
+                show(&index, "alice");
+                for seqno in order {
+                    let state = if seqno == 3 { state } else { Searchable };
+                    index.apply(&change("alice", seqno, state));
+                }
+                assert_eq!(
+                    index.search("alice", 0, 30).len(),
+                    expect,
+                    "{state:?} {order:?}"
+                );
+                assert_eq!(index.total(), u64::from(state != Gone));
+            }
+        }
+    }
+
+    #[test]
+    fn changes_during_the_load_are_neither_lost_nor_counted_twice() {
+        use NameState::{Gone, Private, Searchable};
+        let index = NameIndex::default();
+        // The scan reads old rows of all but "new"; commits overtake it before and after.
+        index.apply(&change("gone", 5, Gone));
+        index.apply(&change("hidden", 5, Private));
+        index.apply(&change("new", 1, Searchable));
+        assert_eq!(index.total(), 0);
+        let row = |text, searchable| (name(text), searchable);
+        index.load([row("gone", true), row("hidden", true), row("late", true)].into_iter());
+        index.load([row("private", false), row("steady", true)].into_iter());
+        index.apply(&change("late", 9, Gone));
+        index.set_loaded();
+        assert_eq!(texts(&index, "", 0, 30), ["new", "steady"]);
+        // hidden, new, private, steady
+        assert_eq!(index.total(), 4);
+        index.apply(&change("steady", 2, Gone));
+        assert_eq!(index.total(), 3);
+    }
+
     fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
         index
             .search(fragment, skip, limit)
@@ -228,23 +337,23 @@ mod tests {
     fn matches_come_in_order_and_in_pages() {
         let index = NameIndex::default();
         for text in ["carol", "alice", "bob", "malice", "alice", "100%", "%"] {
-            index.show(&name(text));
+            show(&index, text);
         }
         assert_eq!(texts(&index, "lic", 0, 30), ["alice", "malice"]);
         assert_eq!(texts(&index, "lic", 1, 30), ["malice"]);
         assert_eq!(texts(&index, "l", 1, 1), ["carol"]);
         assert_eq!(texts(&index, "%", 0, 30), ["%", "100%"]);
         assert_eq!(texts(&index, "x", 0, 30), [""; 0]);
-        index.hide(&name("alice"));
-        index.hide(&name("nobody"));
+        hide(&index, "alice");
+        hide(&index, "nobody");
         assert_eq!(texts(&index, "lic", 0, 30), ["malice"]);
     }
 
     #[test]
     fn a_fragment_does_not_match_across_names() {
         let index = NameIndex::default();
-        index.show(&name("ab"));
-        index.show(&name("cd"));
+        show(&index, "ab");
+        show(&index, "cd");
         assert_eq!(texts(&index, "bc", 0, 30), [""; 0]);
         assert_eq!(texts(&index, "b\nc", 0, 30), [""; 0]);
     }
@@ -259,10 +368,10 @@ mod tests {
                 .wrapping_add(1);
             let text = format!("n{:x}", (state >> 33) % 20_000);
             if state >> 63 == 0 {
-                index.show(&name(&text));
+                show(&index, &text);
                 model.insert(text);
             } else {
-                index.hide(&name(&text));
+                hide(&index, &text);
                 model.remove(&text);
             }
         }

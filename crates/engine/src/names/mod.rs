@@ -107,8 +107,23 @@ pub enum NameError {
 }
 
 impl crate::tx::Refusal for NameError {
-    fn is_internal(&self) -> bool {
-        matches!(self, Self::Internal(_))
+    fn internal(&self) -> Option<&Internal> {
+        match self {
+            Self::Internal(internal) => Some(internal),
+            Self::Malformed(_)
+            | Self::Limited(_)
+            | Self::Taken
+            | Self::KeyBoundElsewhere
+            | Self::Character
+            | Self::Page
+            | Self::Invalid
+            | Self::InvalidId
+            | Self::WrongPassword
+            | Self::Unknown
+            | Self::UnknownKey
+            | Self::Elsewhere
+            | Self::Loading => None,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tables::{
     CHAIN_HEADS, NAMES, NameRow, SEEN, SeenRow, TOMBSTONES, TOX_KEYS, TOX_RECORDS, ToxKeyRow,
     ToxRecordRow,
 };
-use crate::tx::{Effect, Tx, in_tx};
+use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
 use crate::types::link::{Evidence, Statement};
 use crate::types::{Handle, IdentityId, Kid, Label, ToxKey, Visibility};
 
@@ -130,10 +130,16 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
     accept_once_in(tx, push.timestamp, command.seen).await?;
     let held = tx.get(&NAMES, &push.name).await?;
     let bound = tx.get(&TOX_KEYS, &key).await?;
+    let is_new = held.is_none();
+    // Before the key's binding is told: whoever does not hold the key is not to learn of it.
+    if is_new && command.strict_possession && command.auth != key {
+        return Err(NameError::Malformed(
+            "a new name must be sealed by the key of its Tox ID",
+        ));
+    }
     if bound.is_some_and(|bound| bound.name != push.name.as_str()) {
         return Err(NameError::KeyBoundElsewhere);
     }
-    let is_new = held.is_none();
     match held {
         Some(held) => update_in(tx, command, &held).await?,
         None => register_in(tx, command).await?,
@@ -146,10 +152,6 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
             visibility: push.visibility.number(),
         },
     );
-    tx.effect(match push.visibility {
-        Visibility::Private => Effect::NameHidden(push.name.clone()),
-        Visibility::Searchable | Visibility::Listed => Effect::NameShown(push.name.clone()),
-    });
     let statement = Statement::SetRecord {
         tox_id: push.tox_id,
         bio_hash: bio_hash(&push.bio),
@@ -159,16 +161,20 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
         kid: Kid::curve25519(&command.auth.0),
     };
     let head = append_in(tx, command.label, statement, evidence, command.stamp).await?;
+    tx.effect(Effect::NameChanged(NameChange {
+        name: push.name.clone(),
+        seqno: head.seqno,
+        state: match push.visibility {
+            Visibility::Private => NameState::Private,
+            Visibility::Searchable | Visibility::Listed => NameState::Searchable,
+        },
+        is_new,
+    }));
     Ok((head, is_new))
 }
 
 async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
     let push = &command.push;
-    if command.strict_possession && command.auth != push.tox_id.key() {
-        return Err(NameError::Malformed(
-            "a new name must be sealed by the key of its Tox ID",
-        ));
-    }
     if let Some(tombstone) = tx.get(&TOMBSTONES, &command.tombstone).await? {
         if !command.released.may_take(&tombstone, &command.auth_hash) {
             return Err(NameError::Taken);
@@ -193,7 +199,6 @@ async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError
             ..record_row(command)
         },
     );
-    tx.effect(Effect::NamesCounted(1));
     Ok(())
 }
 

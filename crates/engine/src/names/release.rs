@@ -7,7 +7,7 @@ use crate::dialects::toxme::Delete;
 use crate::outbox::{Job, enqueue_in};
 use crate::ports::rng::draw;
 use crate::tables::{NAMES, TOMBSTONES, TOX_KEYS, TOX_RECORDS, TombstoneRow};
-use crate::tx::{Effect, Tx, in_tx};
+use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
 use crate::types::link::{Evidence, Statement};
 use crate::types::{Handle, JobId, Kid, Label, Name, ToxKey, UnixMillis};
 
@@ -102,13 +102,17 @@ impl Names<'_> {
                 },
             );
         }
-        tx.effect(Effect::NameHidden(name.clone()));
-        tx.effect(Effect::NamesCounted(-1));
-        let label = Handle::Name(name).label(&self.0.ports().label_key);
+        let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
         let evidence = Evidence::Boxed {
             kid: Kid::curve25519(&key.0),
         };
-        self.end_chain_in(tx, command, label, evidence).await?;
+        let head = self.end_chain_in(tx, command, label, evidence).await?;
+        tx.effect(Effect::NameChanged(NameChange {
+            name,
+            seqno: head.seqno,
+            state: NameState::Gone,
+            is_new: false,
+        }));
         Ok(())
     }
 

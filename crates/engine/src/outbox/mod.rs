@@ -65,32 +65,56 @@ pub(crate) fn enqueue_in(tx: &mut Tx<'_>, id: JobId, job: &Job, due: UnixMillis)
     tx.effect(Effect::JobQueued);
 }
 
-/// Rows due at `now`, oldest first.
+/// Takes leases on jobs that are due at `now`, oldest first, at most [`JOBS_PER_ROUND`]. Jobs of a
+/// kind this version does not know are passed over and left for a newer one.
 ///
 /// # Errors
 /// As [`Tx::scan`].
-pub(crate) async fn due_in(
-    tx: &Tx<'_>,
+pub(crate) async fn take_due_in(
+    tx: &mut Tx<'_>,
     now: UnixMillis,
-) -> Result<Vec<((UnixMillis, JobId), Version, JobRow)>, StoreError> {
-    let all = JOBS.range(&[]);
+) -> Result<Vec<Leased>, StoreError> {
     let mut end = vec![JOBS.tag()];
     UnixMillis(now.0.saturating_add(1)).write(&mut end);
-    let range = KeyRange {
-        start: all.start,
+    let mut range = KeyRange {
         end: Some(Key::from(end)),
+        ..JOBS.range(&[])
     };
-    tx.scan(&JOBS, range, JOBS_PER_ROUND).await
+    let mut taken = Vec::new();
+    loop {
+        let rows = tx.scan(&JOBS, range.clone(), JOBS_PER_ROUND).await?;
+        let is_last = (rows.len() as u64) < u64::from(JOBS_PER_ROUND);
+        for (key, version, row) in rows {
+            if taken.len() as u64 == u64::from(JOBS_PER_ROUND) {
+                return Ok(taken);
+            }
+            let mut behind = JOBS.key(&key).to_vec();
+            behind.push(0);
+            range.start = behind.into();
+            taken.extend(take_in(tx, key, version, row, now));
+        }
+        if is_last {
+            return Ok(taken);
+        }
+    }
 }
 
-/// Takes a lease on a row of [`due_in`]: moves it to the lease's end. `None` when the row is of a
-/// kind this version does not know, which is left for a newer one.
-pub(crate) fn take_in(
+/// Takes a lease on a row: moves it to the lease's end. A job whose workers all died on it is parked
+/// instead.
+fn take_in(
     tx: &mut Tx<'_>,
-    (key, version, row): ((UnixMillis, JobId), Version, JobRow),
+    key: (UnixMillis, JobId),
+    version: Version,
+    row: JobRow,
     now: UnixMillis,
 ) -> Option<Leased> {
     let job = row.job.as_ref().and_then(Job::read)?;
+    if row.attempts >= JOB_ATTEMPTS_MAX {
+        tx.expect(&JOBS, &key, version);
+        tx.delete(&JOBS, &key);
+        tx.put(&PARKED_JOBS, &key.1, &row);
+        return None;
+    }
     let attempt = row.attempts.saturating_add(1);
     let leased = Leased {
         id: key.1,

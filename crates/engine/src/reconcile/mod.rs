@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::log::sequencer;
+use crate::log::{ground, sequencer};
 
 /// What one tick did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,9 @@ impl Reconciler {
     pub async fn tick(self, engine: &Engine) -> Result<Progress, Internal> {
         match self {
             Self::Sequence => sequence(engine).await,
-            Self::Publish => sequencer::publish(engine).await.map(|()| Progress::Idle),
+            // Once halted there is nothing to follow: the reason was said once.
+            Self::Publish if engine.published().halted().is_some() => Ok(Progress::Idle),
+            Self::Publish => ground::publish(engine).await.map(|()| Progress::Idle),
             Self::Sweep => sweep::tick(engine).await,
             Self::Deliver => match crate::jobs::run_due(engine).await? {
                 0 => Ok(Progress::Idle),
@@ -91,11 +93,20 @@ impl Reconciler {
 /// start is over or a whole batch is waiting.
 async fn sequence(engine: &Engine) -> Result<Progress, Internal> {
     let _turn = engine.sequencer().turn().await;
-    engine.sequencer().pace(engine).await;
-    match sequencer::run(engine).await? {
-        sequencer::Progress::Sequenced(_) if engine.pending().len() > 0 => Ok(Progress::MoreNow),
-        sequencer::Progress::Sequenced(_)
-        | sequencer::Progress::Idle
-        | sequencer::Progress::NotLeader => Ok(Progress::Idle),
+    let start = engine.sequencer().pace(engine).await;
+    let done = sequencer::run(engine).await?;
+    if matches!(done, sequencer::Progress::Sequenced(_)) {
+        engine.sequencer().paced(start).await;
     }
+    Ok(match done {
+        sequencer::Progress::Sequenced(_) | sequencer::Progress::Cleared
+            if engine.pending().len() > 0 =>
+        {
+            Progress::MoreNow
+        }
+        sequencer::Progress::Sequenced(_)
+        | sequencer::Progress::Cleared
+        | sequencer::Progress::Idle
+        | sequencer::Progress::NotLeader => Progress::Idle,
+    })
 }

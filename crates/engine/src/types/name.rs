@@ -82,8 +82,9 @@ fn is_refused(c: char) -> bool {
 
 /// Format, bidi and separator characters, less the joiners and selectors that emoji need.
 ///
-/// Ranges are the general category Cf of Unicode 16 and the interlinear and tag characters; U+200D
-/// (ZWJ) and U+FE00..FE0F (variation selectors) stay allowed.
+/// Ranges are the general category Cf of Unicode 16, the interlinear and tag characters (which can
+/// hide a whole text behind another name, so flags of regions are given up) and the Hangul fillers;
+/// U+200D (ZWJ) and U+FE00..FE0F (variation selectors) stay allowed.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
@@ -92,7 +93,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
         | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}'
         | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 

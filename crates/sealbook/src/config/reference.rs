@@ -28,9 +28,11 @@ pub(crate) fn default_file() -> String {
 
 /// The default as TOML, or an empty string, which unsets a key.
 fn example(key: &Key) -> String {
-    match (key.default_value)() {
-        Value::Null => "\"\"".to_owned(),
-        value => toml(&value),
+    let default = (key.default_value)();
+    if default.is_null() {
+        "\"\"".to_owned()
+    } else {
+        toml(&default)
     }
 }
 
@@ -68,9 +70,11 @@ fn push_section(text: &mut String, section: &Section) {
     for key in section.keys {
         push(text, &format!("\n### `{}`\n", key.path));
         push(text, &joined(key.docs));
-        let default = match (key.default_value)() {
-            Value::Null => "unset".to_owned(),
-            value => format!("`{}`", toml(&value)),
+        let default = (key.default_value)();
+        let default = if default.is_null() {
+            "unset".to_owned()
+        } else {
+            format!("`{}`", toml(&default))
         };
         push(text, &format!("\n- value: {}", key.kind));
         push(text, &format!("- default: {default}"));

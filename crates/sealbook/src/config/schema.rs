@@ -24,8 +24,6 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// Lines of its description, each with a blank in front.
     pub(crate) docs: &'static [&'static str],
-    /// Default, as it would be written in the environment; empty for unset.
-    pub(crate) default: &'static str,
     /// The default as a value of the file; null for unset.
     pub(crate) default_value: fn() -> Value,
     /// What a value looks like.
@@ -111,7 +109,6 @@ macro_rules! sections {
                     path: concat!(stringify!($section), ".", stringify!($key)),
                     name: stringify!($key),
                     docs: &[$($doc),+],
-                    default: $default,
                     default_value: || $crate::config::schema::shown_default::<$type>($default),
                     kind: <$type as $crate::config::schema::Setting>::KIND,
                 },)+],

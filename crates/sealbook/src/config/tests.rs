@@ -9,10 +9,22 @@ use super::*;
 /// A value for every key that is not its default, as text and as TOML.
 const SAMPLES: &[(&str, &str, &str)] = &[
     ("server.listen", "[::1]:9000", "\"[::1]:9000\""),
-    ("server.data_dir", "/var/lib/sealbook", "\"/var/lib/sealbook\""),
-    ("server.public_url", "https://names.example", "\"https://names.example\""),
+    (
+        "server.data_dir",
+        "/var/lib/sealbook",
+        "\"/var/lib/sealbook\"",
+    ),
+    (
+        "server.public_url",
+        "https://names.example",
+        "\"https://names.example\"",
+    ),
     ("server.domain", "names.example", "\"names.example\""),
-    ("server.trusted_proxies", "10.0.0.0/8,unix", "[\"10.0.0.0/8\", \"unix\"]"),
+    (
+        "server.trusted_proxies",
+        "10.0.0.0/8,unix",
+        "[\"10.0.0.0/8\", \"unix\"]",
+    ),
     ("server.tls_cert", "/etc/cert.pem", "\"/etc/cert.pem\""),
     ("server.tls_key", "/etc/key.pem", "\"/etc/key.pem\""),
     ("keys.dir", "/etc/sealbook/keys", "\"/etc/sealbook/keys\""),
@@ -250,7 +262,10 @@ fn values_that_are_out_of_bounds_are_refused() {
     ] {
         let said = problems("", &[], &[set]);
         let (key, value) = set.split_once('=').unwrap();
-        assert!(said.starts_with(&format!("--set {key}: {key}: expected ")), "{said}");
+        assert!(
+            said.starts_with(&format!("--set {key}: {key}: expected ")),
+            "{said}"
+        );
         assert!(said.contains(&format!("found {value:?}")), "{said}");
     }
 }
@@ -258,7 +273,10 @@ fn values_that_are_out_of_bounds_are_refused() {
 #[test]
 fn all_problems_are_told_at_once() {
     let file = "[server]\nlisen = 1\ndata_dir = 2\n[log]\norigin = 3\n";
-    assert_eq!(problems(file, &[], &["limits.enabled=4"]).lines().count(), 4);
+    assert_eq!(
+        problems(file, &[], &["limits.enabled=4"]).lines().count(),
+        4
+    );
 }
 
 #[test]
@@ -268,7 +286,10 @@ fn a_file_that_cannot_be_read_is_named() {
         set: Vec::new(),
     };
     let said = load(&given, []).err().unwrap().to_string();
-    assert!(said.starts_with("/nonexistent/sealbook.toml: cannot read it: "), "{said}");
+    assert!(
+        said.starts_with("/nonexistent/sealbook.toml: cannot read it: "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -322,14 +343,19 @@ fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
         })
         .collect();
     assert_eq!(live.matches(" = ").count(), keys().count());
-    // An unset data directory is an error, so its line must not be an empty string.
     let (_, live) = load_from(&live, &[], &[]);
-    assert_eq!(shown(&commented.unwrap(), false), shown(&live.unwrap(), false));
+    assert_eq!(
+        shown(&commented.unwrap(), false),
+        shown(&live.unwrap(), false)
+    );
 }
 
 #[test]
 fn show_writes_a_file_that_reads_back() {
-    let set: Vec<String> = SAMPLES.iter().map(|(key, text, _)| format!("{key}={text}")).collect();
+    let set: Vec<String> = SAMPLES
+        .iter()
+        .map(|(key, text, _)| format!("{key}={text}"))
+        .collect();
     let set: Vec<&str> = set.iter().map(String::as_str).collect();
     let (_, loaded) = load_from("", &[], &set);
     let loaded = loaded.unwrap();

@@ -106,9 +106,15 @@ async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
     let mut second = server.connect().await;
     ask(&mut second, "/").await;
     let answer = read_to(&mut second, "connections\n").await;
-    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+        "{answer}"
+    );
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(answer.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
+    assert!(
+        answer.contains(&format!("content-length: {}\r\n", body.len())),
+        "{answer}"
+    );
 
     drop(first);
     let mut served = String::new();
@@ -173,5 +179,8 @@ async fn a_port_in_use_is_refused_with_a_hint() {
     let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let address = socket.local_addr().unwrap();
     let said = bind(address).await.unwrap_err();
-    assert!(said.starts_with(&format!("cannot bind {address}: another process")), "{said}");
+    assert!(
+        said.starts_with(&format!("cannot bind {address}: another process")),
+        "{said}"
+    );
 }

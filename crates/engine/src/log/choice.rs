@@ -1,0 +1,125 @@
+//! What to put into a batch: intents found in the store, and which of them can be sequenced now.
+
+use std::collections::BTreeMap;
+
+use merkle::Hash;
+use merkle::entry::{EntryKind, LogEntry};
+use merkle::map::MapBatch;
+
+use crate::engine::Engine;
+use crate::error::Internal;
+use crate::limits::{INTENT_SHARDS, INTENTS_PER_SHARD};
+use crate::ports::store::StoreError;
+use crate::tables::INTENTS;
+use crate::tx::scan_table;
+
+/// Adds the intents of the store to the queue: at start-up, after a failure, and for what other
+/// processes accept. Asks for another look when a shard holds more than this one read.
+///
+/// # Errors
+/// Our own failures only.
+pub(super) async fn rescan(engine: &Engine) -> Result<(), Internal> {
+    let store = &engine.ports().store;
+    for shard in 0..INTENT_SHARDS {
+        let range = INTENTS.range(&[shard]);
+        let rows = scan_table(store, &INTENTS, range, INTENTS_PER_SHARD).await?;
+        if u32::try_from(rows.len()).is_ok_and(|rows| rows >= INTENTS_PER_SHARD) {
+            engine.sequencer().look_in_store();
+        }
+        let mut found = Vec::with_capacity(rows.len());
+        for (_, _, row) in rows {
+            found.push(LogEntry::decode(&row.entry).map_err(|error| {
+                Internal::new("reading an intent", StoreError::Corrupt(error.to_string()))
+            })?);
+        }
+        engine.pending().add(found);
+    }
+    Ok(())
+}
+
+/// What of the taken entries this batch can do something about.
+#[derive(Default)]
+pub(super) struct Chosen {
+    /// To be sequenced, each label's links in order without a gap.
+    pub(super) links: Vec<LogEntry>,
+    /// In the log already.
+    pub(super) done: Vec<LogEntry>,
+    /// Their predecessors have not been seen.
+    pub(super) early: Vec<LogEntry>,
+}
+
+/// Sorts the taken entries by what the map holds of their labels.
+pub(super) fn choose(map: &MapBatch, taken: &[LogEntry]) -> Chosen {
+    let mut waiting: BTreeMap<(Hash, u32), &LogEntry> = BTreeMap::new();
+    for entry in taken {
+        waiting.insert((entry.label, entry.seqno), entry);
+    }
+    let mut chosen = Chosen::default();
+    let (mut label, mut last) = (None, 0);
+    for ((of, seqno), entry) in waiting {
+        if label != Some(of) {
+            label = Some(of);
+            last = map.current(&of).map_or(0, |leaf| leaf.seqno);
+        }
+        if seqno <= last {
+            chosen.done.push(*entry);
+        } else if seqno == last.saturating_add(1) && entry.kind == EntryKind::Link {
+            last = seqno;
+            chosen.links.push(*entry);
+        } else {
+            chosen.early.push(*entry);
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(label: u8, seqno: u32) -> LogEntry {
+        LogEntry {
+            kind: EntryKind::Link,
+            label: Hash([label; 32]),
+            seqno,
+            commitment: Hash([0xcc; 32]),
+            time_ms: 7,
+        }
+    }
+
+    /// The map after `leaves`, loaded for `labels`.
+    fn map(leaves: &[LogEntry], labels: &[u8]) -> MapBatch {
+        let mut batch = MapBatch::load(leaves.iter().map(|leaf| leaf.label).collect());
+        for id in batch.wanted() {
+            batch.supply(id, None).unwrap();
+        }
+        for leaf in leaves {
+            batch.set(&leaf.label, leaf.seqno, leaf.commitment).unwrap();
+        }
+        let pages: BTreeMap<_, _> = batch.finish().unwrap().pages.into_iter().collect();
+        let mut batch = MapBatch::load(labels.iter().map(|label| Hash([*label; 32])).collect());
+        while let Some(id) = batch.wanted().first().copied() {
+            batch.supply(id, pages.get(&id).map(Vec::as_slice)).unwrap();
+        }
+        batch
+    }
+
+    #[test]
+    fn each_labels_links_are_taken_in_order_from_what_the_map_holds_on() {
+        let map = map(&[entry(1, 2), entry(3, u32::MAX)], &[1, 2, 3, 4]);
+        let taken = [
+            entry(1, 4),
+            entry(2, 2),
+            entry(1, 3),
+            entry(1, 2),
+            entry(1, 6),
+            entry(1, 3),
+            entry(3, u32::MAX),
+            entry(4, 1),
+        ];
+        let chosen = choose(&map, &taken);
+        assert_eq!(chosen.links, [entry(1, 3), entry(1, 4), entry(4, 1)]);
+        assert_eq!(chosen.done, [entry(1, 2), entry(3, u32::MAX)]);
+        assert_eq!(chosen.early, [entry(1, 6), entry(2, 2)]);
+    }
+}

@@ -1,0 +1,222 @@
+//! `sealbook lookup`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use client::bundle::{Registered, Status, Verified};
+use client::remembered::{Accepted, Memory, MemoryError};
+use client::tlog::LogClient;
+use client::tox_id::ToxId;
+use client::toxme::{Code, ToxmeClient, ToxmeError};
+use merkle::note::VerifierKey;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::known;
+use super::remote::Remote;
+use super::{on_one_core, places};
+use crate::failure::{Exit, Failure, chain};
+use crate::output::Output;
+
+/// Looks at the log before answer and proof must agree: a change is proven a merge delay after it
+/// is answered.
+const LOOKS: u32 = 24;
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+
+#[derive(Args)]
+pub(crate) struct Lookup {
+    /// Name to look up; without --verify also name@domain
+    name: String,
+    /// Check the answer: that it stands in the log, and that the log contains the one seen before
+    #[arg(long)]
+    verify: bool,
+    /// Key of the log, as `serve` prints it; default: the one first seen at this address
+    #[arg(long, value_name = "KEY", requires = "verify")]
+    log_key: Option<String>,
+    /// Directory of what is remembered of logs; default: sealbook in the state directory
+    #[arg(long, value_name = "DIR", requires = "verify")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// A log, its key, and what is remembered of it.
+struct Watched {
+    log: LogClient,
+    key: VerifierKey,
+    memory: Memory,
+}
+
+impl Lookup {
+    pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
+        on_one_core(async {
+            if self.verify {
+                self.verified(*output).await
+            } else {
+                self.believed(*output).await
+            }
+        })
+    }
+
+    /// Prints what the server says.
+    async fn believed(&self, output: Output) -> Result<(), Failure> {
+        let record = self.remote.toxme()?.lookup(&self.name).await;
+        let record = record.map_err(|error| self.remote.refused(error))?;
+        let tox_id = record.tox_id.to_string();
+        let object = json!({
+            "name": record.name, "domain": record.domain, "tox_id": tox_id, "verified": false,
+        });
+        output.result(&tox_id, &object)
+    }
+
+    /// Prints what the server says if the log proves it.
+    async fn verified(&self, output: Output) -> Result<(), Failure> {
+        if self.name.contains('@') {
+            let said = "--verify asks the log of one server: give the name without its domain, and \
+                        the server with --url";
+            return Err(Failure::new(Exit::Usage, said));
+        }
+        let toxme = self.remote.toxme()?;
+        let watched = self.watched().await?;
+        let mut before = None;
+        for _ in 0..LOOKS {
+            let answered = self.answer(&toxme).await?;
+            let (proven, accepted) = self.prove(&watched).await?;
+            // What was known before the first look, whichever look it is that agrees.
+            let before = *before.get_or_insert(accepted);
+            if agree(answered, &proven.status) {
+                return self.print(output, &proven, before);
+            }
+            sleep(PAUSE).await;
+        }
+        let said = "the server's answer is not what its log proves; ask again, and if it stays so, \
+                    do not use the answer";
+        Err(Failure::new(
+            Exit::Unverified,
+            format!("{}: {said}", self.name),
+        ))
+    }
+
+    async fn watched(&self) -> Result<Watched, Failure> {
+        let state = match &self.state {
+            Some(state) => state.clone(),
+            None => places::state()?,
+        };
+        let log = self.remote.log()?;
+        let key = match &self.log_key {
+            Some(text) => VerifierKey::parse(text).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--log-key: no verifier key: {error}"))
+            })?,
+            None => {
+                let offered = log.key().await;
+                let offered = offered.map_err(|error| self.remote.http(&error))?;
+                known::key(&state, log.address(), offered)?
+            }
+        };
+        let memory = Memory::new(&state);
+        Ok(Watched { log, key, memory })
+    }
+
+    /// The Tox ID the server answers; `None` when it says that there is no such name.
+    async fn answer(&self, toxme: &ToxmeClient) -> Result<Option<ToxId>, Failure> {
+        match toxme.lookup(&self.name).await {
+            Ok(record) => Ok(Some(record.tox_id)),
+            Err(ToxmeError::Refused {
+                code: Code::NO_USER,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(self.remote.refused(error)),
+        }
+    }
+
+    async fn prove(&self, watched: &Watched) -> Result<(Verified, Accepted), Failure> {
+        let bundle = watched.log.name_bundle(&self.name).await;
+        let bundle = bundle.map_err(|error| self.remote.http(&error))?;
+        let verified = bundle.verify(&self.name, &watched.key);
+        let verified = verified.map_err(|error| Failure::new(Exit::Unverified, chain(&error)))?;
+        let note = bundle.checkpoint_note();
+        let accepted = watched
+            .memory
+            .accept(&watched.key, note.as_bytes(), &watched.log)
+            .await
+            .map_err(|error| unaccepted(&error))?;
+        Ok((verified, accepted))
+    }
+
+    fn print(&self, output: Output, proven: &Verified, accepted: Accepted) -> Result<(), Failure> {
+        let checkpoint = &proven.checkpoint;
+        let log = format!("{} of size {}", checkpoint.origin, checkpoint.size);
+        let registered = match &proven.status {
+            Status::Registered(registered) => registered,
+            Status::Released { .. } | Status::Absent | Status::Withheld { .. } => {
+                let said = format!("there is no name {}, which {log} proves", self.name);
+                return Err(Failure::new(Exit::NotFound, said));
+            }
+        };
+        let words = format!(
+            "{}\nproven by {log}, change {} of the name; {}",
+            registered.tox_id,
+            registered.seqno,
+            remembered(accepted)
+        );
+        output.result(&words, &self.object(proven, registered, accepted))
+    }
+
+    fn object(
+        &self,
+        proven: &Verified,
+        registered: &Registered,
+        accepted: Accepted,
+    ) -> serde_json::Value {
+        json!({
+            "name": self.name,
+            "tox_id": registered.tox_id.to_string(),
+            "verified": true,
+            "seqno": registered.seqno,
+            "changed_at_ms": registered.changed_at_ms,
+            "origin": proven.checkpoint.origin,
+            "size": proven.checkpoint.size,
+            "root": proven.checkpoint.root.to_hex(),
+            "first_contact": accepted == Accepted::First,
+        })
+    }
+}
+
+/// Whether the server's answer is what the log proves.
+fn agree(answered: Option<ToxId>, proven: &Status) -> bool {
+    match (answered, proven) {
+        (Some(answered), Status::Registered(registered)) => answered == registered.tox_id,
+        (None, Status::Released { .. } | Status::Absent | Status::Withheld { .. }) => true,
+        (Some(_), Status::Released { .. } | Status::Absent | Status::Withheld { .. })
+        | (None, Status::Registered(_)) => false,
+    }
+}
+
+/// What the memory says of the log, in words.
+fn remembered(accepted: Accepted) -> String {
+    match accepted {
+        Accepted::First => "first contact: the log is remembered from now on".to_owned(),
+        Accepted::Same => "the log is the one seen before".to_owned(),
+        Accepted::Grown { from } => format!("the log contains the one seen before, of size {from}"),
+    }
+}
+
+/// What a refused checkpoint means for the process. Both notes are shown: together they prove what
+/// the log did.
+pub(super) fn unaccepted(error: &MemoryError) -> Failure {
+    let said = chain(error);
+    match error {
+        MemoryError::Checkpoint(_) | MemoryError::KeyChanged { .. } => {
+            Failure::new(Exit::Unverified, said)
+        }
+        MemoryError::Rollback(conflict) | MemoryError::Fork { conflict, .. } => {
+            let (known, offered) = (&conflict.known, &conflict.offered);
+            let said = format!("{said}\nseen before:\n{known}\nseen now:\n{offered}");
+            Failure::new(Exit::Unverified, said.trim_end())
+        }
+        MemoryError::NoProof(_) => Failure::new(Exit::Unverified, said),
+        MemoryError::File { .. } | MemoryError::Damaged { .. } => Failure::failed(said),
+    }
+}

@@ -1,0 +1,86 @@
+//! What commands that talk to a server have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use client::http::{HttpError, HttpOptions};
+use client::tlog::LogClient;
+use client::toxme::{Code, Freshness, ToxmeClient, ToxmeError};
+use engine::ports::rng::draw;
+use engine::ports::timer::Timer;
+use outbound::system::{OsRng, SystemTimer};
+
+use crate::failure::{Exit, Failure, chain};
+
+/// The server a command talks to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Remote {
+    /// Address of the server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(super) url: String,
+    /// PEM file of a certificate authority to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Remote {
+    pub(super) fn new(url: String, ca_file: Option<PathBuf>) -> Self {
+        Self { url, ca_file }
+    }
+
+    pub(super) fn toxme(&self) -> Result<ToxmeClient, Failure> {
+        ToxmeClient::new(&self.url, &self.options()).map_err(|error| self.http(&error))
+    }
+
+    pub(super) fn log(&self) -> Result<LogClient, Failure> {
+        LogClient::new(&self.url, &self.options()).map_err(|error| self.http(&error))
+    }
+
+    fn options(&self) -> HttpOptions {
+        HttpOptions {
+            ca_file: self.ca_file.clone(),
+            ..HttpOptions::default()
+        }
+    }
+
+    /// What a failed call means for the process.
+    pub(super) fn refused(&self, error: ToxmeError) -> Failure {
+        match error {
+            ToxmeError::Http(error) => self.http(&error),
+            ToxmeError::Refused { code, .. } => Failure::new(exit(code), error.to_string()),
+            ToxmeError::ServerKey(_) => Failure::failed(chain(&error)),
+            ToxmeError::Countersignature => Failure::new(Exit::Unverified, chain(&error)),
+        }
+    }
+
+    /// What a failed exchange means for the process.
+    pub(super) fn http(&self, error: &HttpError) -> Failure {
+        let said = format!("{}: {}", self.url, chain(error));
+        match error {
+            HttpError::Transport(_) => Failure::new(Exit::Unreachable, said),
+            HttpError::Address(_) | HttpError::CaFile { .. } => Failure::new(Exit::Usage, said),
+            HttpError::Refused { status: 429, .. } => Failure::new(Exit::RateLimited, said),
+            HttpError::Refused { .. }
+            | HttpError::Setup(_)
+            | HttpError::TooLarge
+            | HttpError::Reply(_) => Failure::failed(said),
+        }
+    }
+}
+
+fn exit(code: Code) -> Exit {
+    match code {
+        Code::NO_USER | Code::UNKNOWN_NAME => Exit::NotFound,
+        Code::NAME_TAKEN | Code(-26) => Exit::Conflict,
+        Code(-4) => Exit::RateLimited,
+        _ => Exit::Failed,
+    }
+}
+
+/// A nonce never used before, and the time.
+pub(super) fn freshness() -> Freshness {
+    Freshness {
+        nonce: draw(&OsRng),
+        unix_s: SystemTimer::start().now().seconds(),
+    }
+}

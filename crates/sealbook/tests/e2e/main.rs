@@ -1,0 +1,12 @@
+//! The real binary over real sockets, in directories of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod client;
+mod harness;
+mod serve;
+mod verify;
