@@ -47,7 +47,7 @@ impl Source for Pushes {
     }
 }
 
-/// Rounds of pushes and of the primitives in turn, then one short round under strace.
+/// Rounds of pushes and of the primitives in turn, then one round to count syncs.
 pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
     let mut costs: Vec<Cost> = Vec::new();
     let mut floors = Vec::new();
@@ -61,7 +61,7 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
     }
     let of = |field: fn(&Cost) -> f64| median(&costs.iter().map(field).collect::<Vec<_>>());
     let syncs = match syncs_per_push(bed, server).await {
-        Ok(syncs) => format!("{syncs:.3} syncs a push (strace -c, a round of its own)"),
+        Ok(syncs) => format!("{syncs:.3} syncs a push (tracepoints, a round of its own)"),
         Err(error) => format!("syncs not counted: {error:#}"),
     };
     Ok(vec![Line {
@@ -121,36 +121,40 @@ fn floor_us() -> Result<f64> {
     Ok(used.as_secs_f64() * 1e6 / f64::from(PRIMITIVE_ROUNDS))
 }
 
-/// fsync and fdatasync calls a push, counted by strace while pushes are driven. Tracing slows the
-/// server, so nothing else is measured in this round.
+/// fsync and fdatasync calls a push, counted by the kernel's tracepoints while pushes are driven.
 async fn syncs_per_push(bed: &Bed, server: &Server) -> Result<f64> {
-    let counts = bed.scratch.path().join("strace");
-    let mut strace = Command::new("strace")
-        .args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-o"])
+    let counts = bed.scratch.path().join("syncs");
+    let mut perf = Command::new("perf")
+        .args(["stat", "-x", ",", "-o"])
         .arg(&counts)
+        .args([
+            "-e",
+            "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync",
+        ])
         .args(["-p", &server.pid().to_string()])
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .context("start strace")?;
+        .context("start perf")?;
     let driven = pushes(bed, server, u32::MAX).await?.await;
-    let pid = i32::try_from(strace.id()).ok().and_then(Pid::from_raw);
-    rustix::process::kill_process(pid.context("strace has no id")?, Signal::INT)
-        .context("stop strace")?;
-    strace.wait().context("wait for strace")?;
-    let counts = std::fs::read_to_string(&counts).context("read strace's counts")?;
-    let syncs = f64::from(u32::try_from(calls(&counts)).unwrap_or(u32::MAX));
+    let pid = i32::try_from(perf.id()).ok().and_then(Pid::from_raw);
+    rustix::process::kill_process(pid.context("perf has no id")?, Signal::INT)
+        .context("stop perf")?;
+    perf.wait().context("wait for perf")?;
+    let counts = std::fs::read_to_string(&counts).context("read perf's counts")?;
+    let syncs = f64::from(calls(&counts).context("perf counted nothing: it needs root")?);
     let pushes = u32::try_from(driven?.answers.len()).unwrap_or(u32::MAX);
     Ok(syncs / f64::from(pushes.max(1)))
 }
 
-/// The sum of the fourth column over lines that end in a sync call's name.
-fn calls(counts: &str) -> u64 {
-    counts
+/// The sum of the counts in lines such as `123,,syscalls:sys_enter_fsync,…`; `None` without any.
+fn calls(counts: &str) -> Option<u32> {
+    let counts: Vec<u32> = counts
         .lines()
-        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
-        .filter(|fields| matches!(fields.last(), Some(&("fsync" | "fdatasync"))))
-        .filter_map(|fields| fields.get(3)?.parse::<u64>().ok())
-        .sum()
+        .filter(|line| line.contains("sys_enter_f"))
+        .filter_map(|line| line.split(',').next()?.parse().ok())
+        .collect();
+    (!counts.is_empty()).then(|| counts.iter().sum())
 }
 
 #[cfg(test)]
@@ -158,15 +162,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_read_from_straces_table() {
-        let table = "% time     seconds  usecs/call     calls    errors syscall\n\
-                     ------ ----------- ----------- --------- --------- ----------------\n \
-                     90.00    0.001000          10       100           fdatasync\n \
-                     10.00    0.000100          10        10         1 fsync\n\
-                     ------ ----------- ----------- --------- --------- ----------------\n\
-                     100.00    0.001100          10       110         1 total\n";
-        assert_eq!(calls(table), 110);
-        assert_eq!(calls(""), 0);
+    fn calls_are_read_from_perfs_table() {
+        let table = "# started on Fri\n\n12,,syscalls:sys_enter_fsync,98,100.00,,\n\
+                     100,,syscalls:sys_enter_fdatasync,98,100.00,,\n";
+        assert_eq!(calls(table), Some(112));
+        assert_eq!(
+            calls("<not counted>,,syscalls:sys_enter_fsync,0,0.00,,\n"),
+            None
+        );
     }
 
     #[test]

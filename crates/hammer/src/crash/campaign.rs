@@ -158,6 +158,12 @@ impl Campaign {
 
     async fn first_answer(&mut self) -> Result<(Server, Connection)> {
         let mut server = self.launch.start()?;
+        let answered = self.first_lookup(&mut server).await;
+        let connection = answered.with_context(|| format!("it said: {}", server.last_words()))?;
+        Ok((server, connection))
+    }
+
+    async fn first_lookup(&self, server: &mut Server) -> Result<Connection> {
         let mut connection = server.connect(START_WAIT).await?;
         let name = self.writers.first().and_then(|writer| writer.slots.first());
         let name = name.map_or("nobody", |slot| slot.profile.name.as_str());
@@ -165,7 +171,7 @@ impl Campaign {
         if reply.c != 0 && reply.c != NO_USER {
             bail!("the first look-up answers {}", reply.c);
         }
-        Ok((server, connection))
+        Ok(connection)
     }
 
     /// Waits for the search index, which loads behind the first answers.
