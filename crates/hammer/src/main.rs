@@ -1,2 +1,68 @@
-//! hammer
-fn main() {}
+//! Load, crash and measuring programmes for a real server. Nothing depends on this crate.
+
+mod bench;
+mod clock;
+mod crash;
+mod http;
+mod load;
+mod log_view;
+mod output;
+mod process;
+mod random;
+mod server;
+mod stats;
+mod tiles;
+mod tox;
+mod traffic;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+use output::Output;
+
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Load, crash and measuring programmes for a sealbook server"
+)]
+struct Arguments {
+    /// Print results as JSON, one value a line.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    programme: Programme,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Programme {
+    Bench(bench::Bench),
+    Crash(crash::Crash),
+    Load(load::Load),
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let output = Output {
+        json: arguments.json,
+    };
+    let passed = match &arguments.programme {
+        Programme::Bench(bench) => bench::run(bench, &output)?,
+        Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
+        Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
+    };
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")
+}

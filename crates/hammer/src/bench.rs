@@ -1,0 +1,217 @@
+//! `hammer bench`: our figures beside yardsticks measured in the same run.
+//!
+//! Servers are pinned to one core, this programme to another; rounds alternate between ours and the
+//! yardstick, and medians are compared. Server CPU is `utime + stime` of /proc/PID/stat. Nothing
+//! here fails on a slow machine: it prints ratios.
+
+mod cold;
+mod fresh;
+mod line;
+mod lookup;
+mod push;
+mod trees;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::output::Output;
+use crate::process;
+use crate::server::{self, Launch, Server};
+use crate::traffic::{Driven, Population};
+use line::Line;
+
+/// Longest wait for a server to accept connections.
+const START_WAIT: Duration = Duration::from_secs(120);
+/// Connections of the generator, as in the target's definition.
+const CONNECTIONS: u64 = 64;
+const NAMES: u64 = 100_000;
+const NAMES_QUICK: u64 = 10_000;
+const NAMES_FULL: u64 = 1_000_000;
+
+/// Measure beside yardsticks.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// The server to measure; `sealbook` beside this programme by default.
+    #[arg(long, env = "SEALBOOK")]
+    sealbook: Option<PathBuf>,
+    /// Folder with the yardsticks `hello` and `merklelimit`, built for release.
+    #[arg(long, default_value = "yardsticks/target/release")]
+    yardsticks: PathBuf,
+    /// Fewer names, shorter rounds.
+    #[arg(long)]
+    quick: bool,
+    /// A million names.
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Names to load; overrides --quick and --full.
+    #[arg(long)]
+    names: Option<u64>,
+    /// Only these lines, such as B1,B3.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Core of the servers.
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    /// Core of the generator and of what is measured in this process.
+    #[arg(long, default_value_t = 1)]
+    generator_core: usize,
+}
+
+/// Everything the lines share.
+struct Bed {
+    yardsticks: PathBuf,
+    launch: Launch,
+    scratch: tempfile::TempDir,
+    population: Population,
+    rounds: u32,
+    round: Duration,
+    server_core: usize,
+    output: Output,
+}
+
+/// Runs the programme on a thread that stays on the generator's core.
+pub(crate) fn run(bench: &Bench, output: &Output) -> Result<bool> {
+    process::stay_on(bench.generator_core)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(lines(bench, output))?;
+    Ok(true)
+}
+
+async fn lines(bench: &Bench, output: &Output) -> Result<()> {
+    let wanted = |id: &str| bench.only.is_empty() || bench.only.iter().any(|it| it == id);
+    let print = |lines: Vec<Line>| -> Result<()> {
+        lines
+            .iter()
+            .filter(|line| wanted(line.id))
+            .try_for_each(|line| output.print(&line.text(), &line.json()))
+    };
+    let bed = Bed::prepare(bench, *output)?;
+    if wanted("B16") {
+        print(cold::idle(&bed).await?)?;
+    }
+    if ["B1", "B3", "B11", "B14"].iter().any(|id| wanted(id)) {
+        let mut server = bed.filled().await?;
+        if wanted("B1") {
+            print(lookup::measure(&bed, &server).await?)?;
+        }
+        if wanted("B3") {
+            print(push::measure(&bed, &server).await?)?;
+        }
+        if wanted("B14") {
+            print(fresh::measure(&bed, &server).await?)?;
+        }
+        if wanted("B11") {
+            let (lines, restarted) = cold::start(&bed, server).await?;
+            server = restarted;
+            print(lines)?;
+        }
+        server.kill()?;
+    }
+    if wanted("B6") || wanted("B7") {
+        print(trees::measure(&bed)?)?;
+    }
+    Ok(())
+}
+
+impl Bed {
+    fn prepare(bench: &Bench, output: Output) -> Result<Self> {
+        let scratch = tempfile::tempdir().context("make a scratch folder")?;
+        let program = server::find(bench.sealbook.clone())?;
+        let log = scratch.path().join("server.log");
+        let mut launch = Launch::sealbook(&program, scratch.path(), &log)?;
+        launch.core = Some(bench.server_core);
+        let names = match (bench.names, bench.quick, bench.full) {
+            (Some(names), _, _) => names,
+            (None, true, _) => NAMES_QUICK,
+            (None, false, true) => NAMES_FULL,
+            (None, false, false) => NAMES,
+        };
+        Ok(Self {
+            yardsticks: bench.yardsticks.clone(),
+            launch,
+            scratch,
+            population: Population { names, seed: 1 },
+            rounds: if bench.quick { 3 } else { 5 },
+            round: Duration::from_secs(if bench.quick { 1 } else { 3 }),
+            server_core: bench.server_core,
+            output,
+        })
+    }
+
+    /// A server that holds the names.
+    async fn filled(&self) -> Result<Server> {
+        let mut server = self.launch.start()?;
+        server.connect(START_WAIT).await?;
+        let took = self
+            .population
+            .fill(server.address(), CONNECTIONS, &self.output)
+            .await?;
+        let names = self.population.names;
+        self.output.progress(&format!(
+            "{names} names pushed in {:.1} s",
+            took.as_secs_f64()
+        ));
+        Ok(server)
+    }
+
+    /// The yardstick `hello` on a port of its own, pinned like our server.
+    async fn hello(&self) -> Result<Server> {
+        let address = server::free_address()?;
+        let launch = Launch {
+            program: self.yardstick("hello")?,
+            arguments: vec![address.port().to_string().into(), "1".into()],
+            folder: self.scratch.path().to_owned(),
+            log: self.scratch.path().join("hello.log"),
+            environment: Vec::new(),
+            address,
+            core: Some(self.server_core),
+        };
+        let mut server = launch.start()?;
+        server.connect(START_WAIT).await?;
+        Ok(server)
+    }
+
+    fn yardstick(&self, name: &str) -> Result<PathBuf> {
+        let path = self.yardsticks.join(name);
+        path.canonicalize().with_context(|| {
+            format!(
+                "no yardstick at {}: build them with `cargo build --release` in yardsticks/, or \
+                 give --yardsticks FOLDER",
+                path.display()
+            )
+        })
+    }
+}
+
+/// Server CPU per request and requests per second of one round.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    us_per_request: f64,
+    per_second: f64,
+}
+
+/// Drives a server for one round and measures its CPU over it.
+async fn cost(
+    server: &Server,
+    drive: impl Future<Output = Result<Driven>>,
+) -> Result<(Cost, Driven)> {
+    let before = process::cpu(server.pid())?;
+    let driven = drive.await?;
+    let used = process::cpu(server.pid())?.saturating_sub(before);
+    let count = f64::from(u32::try_from(driven.answers.len()).unwrap_or(u32::MAX)).max(1.0);
+    let cost = Cost {
+        us_per_request: used.as_secs_f64() * 1e6 / count,
+        per_second: count / driven.wall.as_secs_f64(),
+    };
+    Ok((cost, driven))
+}
+
+fn file_bytes(path: &Path) -> Result<u64> {
+    let state = std::fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
+    Ok(state.len())
+}

@@ -1,0 +1,180 @@
+//! B3: a durable push beside the two primitives it cannot do without.
+
+use std::hint::black_box;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use crypto::boxed::{self, BoxPublicKey, BoxSecretKey};
+use crypto::ed25519::SigningKey;
+use crypto::secret::Secret;
+use rustix::process::{Pid, Signal};
+
+use super::line::{Line, Target};
+use super::{Bed, CONNECTIONS, Cost, cost};
+use crate::clock;
+use crate::http::Connection;
+use crate::random::Random;
+use crate::server::Server;
+use crate::stats::median;
+use crate::tox::{self, Record};
+use crate::traffic::{Driven, Pace, Population, Request, Source, drive};
+
+const MESSAGE_BYTES: usize = 300;
+const PRIMITIVE_ROUNDS: u32 = 2_000;
+
+/// Updates of names that exist, each connection its own.
+struct Pushes {
+    population: Population,
+    key: BoxPublicKey,
+    random: Random,
+    number: u64,
+}
+
+impl Source for Pushes {
+    fn next(&mut self) -> Result<Request> {
+        let own = self.population.names / CONNECTIONS;
+        let number = self.number + CONNECTIONS * self.random.below(own.max(1));
+        let profile = self.population.profile(number % self.population.names);
+        let record = Record {
+            version: u32::try_from(self.random.below(1 << 32)).unwrap_or(0),
+            privacy: 1,
+        };
+        Ok(Request {
+            path: tox::API,
+            body: profile.push(&self.key, &record, &mut self.random)?,
+            kind: 0,
+        })
+    }
+}
+
+/// Rounds of pushes and of the primitives in turn, then one round to count syncs.
+pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
+    let mut costs: Vec<Cost> = Vec::new();
+    let mut floors = Vec::new();
+    let mut refused = 0;
+    for round in 0..bed.rounds {
+        bed.output.progress(&format!("B3, round {}", round + 1));
+        floors.push(floor_us()?);
+        let (cost, driven) = cost(server, pushes(bed, server, round).await?).await?;
+        costs.push(cost);
+        refused += driven.answers.iter().filter(|it| it.2 != Some(0)).count();
+    }
+    let of = |field: fn(&Cost) -> f64| median(&costs.iter().map(field).collect::<Vec<_>>());
+    let syncs = match syncs_per_push(bed, server).await {
+        Ok(syncs) => format!("{syncs:.3} syncs a push (tracepoints, a round of its own)"),
+        Err(error) => format!("syncs not counted: {error:#}"),
+    };
+    Ok(vec![Line {
+        id: "B3",
+        what: format!("push at {} names, server CPU a push", bed.population.names),
+        ours: of(|cost| cost.us_per_request),
+        unit: "us",
+        yardstick: Some(("box open + Ed25519 sign".to_owned(), median(&floors))),
+        target: Some(Target::AtMost(2.5)),
+        note: format!(
+            "{:.0} durable pushes/s over {CONNECTIONS} connections, the generator's sealing \
+             included; {refused} refused; {syncs}",
+            of(|cost| cost.per_second),
+        ),
+    }])
+}
+
+/// The future that drives one round of pushes.
+async fn pushes(
+    bed: &Bed,
+    server: &Server,
+    round: u32,
+) -> Result<impl Future<Output = Result<Driven>> + use<>> {
+    let mut connection = Connection::open(server.address()).await?;
+    let key = tox::server_key(&mut connection).await?;
+    let population = bed.population;
+    let pace = Pace {
+        connections: CONNECTIONS,
+        duration: bed.round,
+        rate: None,
+    };
+    let seed = clock::unix_s() ^ (u64::from(round) << 40);
+    Ok(drive(server.address(), pace, move |number| {
+        Ok(Pushes {
+            population,
+            key,
+            random: Random::stream(seed, number),
+            number,
+        })
+    }))
+}
+
+/// CPU microseconds of opening one box and making one signature with the server's own code.
+fn floor_us() -> Result<f64> {
+    let server = BoxSecretKey::from_bytes([1; 32]);
+    let client = BoxSecretKey::from_bytes([2; 32]);
+    let (nonce, message) = ([3; 24], [4; MESSAGE_BYTES]);
+    let sealed = boxed::seal(&client, &server.public(), &nonce, &message).context("seal")?;
+    let signer = SigningKey::from_seed(&Secret::new([5; 32])).context("make a key")?;
+    let sender = client.public();
+    let began = clock::thread_cpu();
+    for _ in 0..PRIMITIVE_ROUNDS {
+        black_box(boxed::open(&server, &sender, &nonce, black_box(&sealed)).context("open")?);
+        black_box(signer.sign(black_box(&message)));
+    }
+    let used = clock::thread_cpu().saturating_sub(began);
+    Ok(used.as_secs_f64() * 1e6 / f64::from(PRIMITIVE_ROUNDS))
+}
+
+/// fsync and fdatasync calls a push, counted by the kernel's tracepoints while pushes are driven.
+async fn syncs_per_push(bed: &Bed, server: &Server) -> Result<f64> {
+    let counts = bed.scratch.path().join("syncs");
+    let mut perf = Command::new("perf")
+        .args(["stat", "-x", ",", "-o"])
+        .arg(&counts)
+        .args([
+            "-e",
+            "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync",
+        ])
+        .args(["-p", &server.pid().to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("start perf")?;
+    let driven = pushes(bed, server, u32::MAX).await?.await;
+    let pid = i32::try_from(perf.id()).ok().and_then(Pid::from_raw);
+    rustix::process::kill_process(pid.context("perf has no id")?, Signal::INT)
+        .context("stop perf")?;
+    perf.wait().context("wait for perf")?;
+    let counts = std::fs::read_to_string(&counts).context("read perf's counts")?;
+    let syncs = f64::from(calls(&counts).context("perf counted nothing: it needs root")?);
+    let pushes = u32::try_from(driven?.answers.len()).unwrap_or(u32::MAX);
+    Ok(syncs / f64::from(pushes.max(1)))
+}
+
+/// The sum of the counts in lines such as `123,,syscalls:sys_enter_fsync,…`; `None` without any.
+fn calls(counts: &str) -> Option<u32> {
+    let counts: Vec<u32> = counts
+        .lines()
+        .filter(|line| line.contains("sys_enter_f"))
+        .filter_map(|line| line.split(',').next()?.parse().ok())
+        .collect();
+    (!counts.is_empty()).then(|| counts.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_read_from_perfs_table() {
+        let table = "# started on Fri\n\n12,,syscalls:sys_enter_fsync,98,100.00,,\n\
+                     100,,syscalls:sys_enter_fdatasync,98,100.00,,\n";
+        assert_eq!(calls(table), Some(112));
+        assert_eq!(
+            calls("<not counted>,,syscalls:sys_enter_fsync,0,0.00,,\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_floor_is_some_microseconds() {
+        let floor = floor_us().unwrap();
+        assert!(floor > 1.0 && floor < 10_000.0, "{floor}");
+    }
+}

@@ -1,0 +1,260 @@
+//! B6 and B7: log and map in memory, in this process, beside `merklelimit`.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use merkle::entry::{EntryKind, LogEntry};
+use merkle::map::{MapBatch, MapProof, MapReader, PageId};
+use merkle::proof::{InclusionPlan, verify_inclusion};
+use merkle::range::CompactRange;
+use merkle::tile::{TileId, grow, node_in_tile, tile_of, tiles_to_load};
+use merkle::{Hash, leaf_hash};
+
+use super::Bed;
+use super::line::{Line, Target};
+use crate::clock::thread_cpu;
+use crate::stats::median;
+
+/// Entries a batch, as a busy sequencer takes them.
+const BATCH: u64 = 1000;
+/// Batches measured in a round.
+const BATCHES: u64 = 20;
+const PROOFS: u64 = 2_000;
+
+/// What the sequencer keeps, with all pages and tiles in memory.
+#[derive(Default)]
+struct Trees {
+    pages: HashMap<PageId, Vec<u8>>,
+    map_root: Hash,
+    tiles: HashMap<TileId, Vec<u8>>,
+    range: CompactRange,
+    labels: u64,
+}
+
+impl Trees {
+    /// One batch of new labels: map, entries, tiles, log root.
+    fn append(&mut self, count: u64) -> Result<()> {
+        let labels: Vec<Hash> = (self.labels..self.labels + count).map(label).collect();
+        self.labels += count;
+        let mut batch = MapBatch::load(labels.clone());
+        loop {
+            let wanted = batch.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            for id in wanted {
+                batch.supply(id, self.pages.get(&id).map(Vec::as_slice))?;
+            }
+        }
+        let mut leaves = Vec::with_capacity(labels.len() + 1);
+        for label in labels {
+            let entry = LogEntry {
+                kind: EntryKind::Link,
+                label,
+                seqno: batch.current(&label).map_or(0, |leaf| leaf.seqno) + 1,
+                commitment: Hash([7; 32]),
+                time_ms: self.labels,
+            };
+            batch.set(&label, entry.seqno, entry.commitment)?;
+            leaves.push(leaf_hash(&entry.encode()));
+        }
+        let change = batch.finish()?;
+        self.map_root = change.root;
+        self.pages.extend(change.pages);
+        leaves.push(leaf_hash(
+            &LogEntry::map_head(change.root, self.labels).encode(),
+        ));
+        let size = self.range.size();
+        let edge: Vec<(TileId, Vec<u8>)> = tiles_to_load(size)
+            .into_iter()
+            .filter_map(|id| Some((id, self.tiles.get(&id)?.clone())))
+            .collect();
+        self.tiles.extend(grow(size, &edge, &leaves)?);
+        leaves.into_iter().for_each(|leaf| self.range.push(leaf));
+        black_box(self.range.root());
+        Ok(())
+    }
+
+    fn map_proof(&self, label: Hash) -> Result<Vec<u8>> {
+        let mut reader = MapReader::new(label);
+        loop {
+            let wanted = reader.wanted();
+            if wanted.is_empty() {
+                return Ok(reader.proof()?.encode());
+            }
+            for id in wanted {
+                reader.supply(id, self.pages.get(&id).map(Vec::as_slice))?;
+            }
+        }
+    }
+
+    fn inclusion(&self, index: u64) -> Result<Vec<Hash>> {
+        let plan = InclusionPlan::new(index, self.range.size())?;
+        let hashes: Option<Vec<Hash>> = plan
+            .nodes()
+            .iter()
+            .map(|node| node_in_tile(self.tiles.get(&tile_of(*node).0)?, *node))
+            .collect();
+        Ok(plan.finish(&hashes.context("a tile is missing")?)?)
+    }
+}
+
+/// Rounds of ours and of `merklelimit` in turn, then the proofs.
+pub(super) fn measure(bed: &Bed) -> Result<Vec<Line>> {
+    let names = bed.population.names;
+    let mut trees = Trees::default();
+    while trees.labels < names {
+        trees.append(BATCH.min(names - trees.labels))?;
+    }
+    let mut ours = Vec::new();
+    let mut limits = Vec::new();
+    for round in 0..bed.rounds {
+        bed.output.progress(&format!("B6, round {}", round + 1));
+        limits.push(limit(bed, names)?);
+        let began = thread_cpu();
+        for _ in 0..BATCHES {
+            trees.append(BATCH)?;
+        }
+        ours.push(per_second(
+            BATCH * BATCHES,
+            thread_cpu().saturating_sub(began),
+        ));
+    }
+    let mut lines = vec![Line {
+        id: "B6",
+        what: format!("log and map in memory at {names}, batches of {BATCH}, entries a CPU second"),
+        ours: median(&ours),
+        unit: "/s",
+        yardstick: Some(("merklelimit".to_owned(), median(&limits))),
+        target: Some(Target::AtLeast(0.25)),
+        note: "the yardstick has no log, no pages and no entries to encode".to_owned(),
+    }];
+    lines.extend(proofs(&trees)?);
+    Ok(lines)
+}
+
+fn proofs(trees: &Trees) -> Result<Vec<Line>> {
+    let asked: Vec<u64> = (0..PROOFS).map(|i| i * 7919 % trees.labels).collect();
+    let began = thread_cpu();
+    let mut made = Vec::new();
+    for number in &asked {
+        made.push((trees.map_proof(label(*number))?, trees.inclusion(*number)?));
+    }
+    let make = us_each(thread_cpu().saturating_sub(began));
+    // An inclusion path proves an entry's own leaf hash; here its bytes are made again.
+    let size = trees.range.size();
+    let root = trees.range.root();
+    let leaf = leaf_of_last(trees)?;
+    let last = trees.inclusion(size - 1)?;
+    let began = thread_cpu();
+    for (number, (map, _)) in asked.iter().zip(&made) {
+        let proven = MapProof::decode(map)?.verify(&label(*number), &trees.map_root)?;
+        ensure!(proven.is_some(), "a label is not in the map");
+        verify_inclusion(size - 1, size, &leaf, &last, &root)?;
+    }
+    let verify = us_each(thread_cpu().saturating_sub(began));
+    let longest = made
+        .iter()
+        .map(|(map, path)| map.len() + path.len() * merkle::HASH_LEN)
+        .max()
+        .unwrap_or_default();
+    let average = made
+        .iter()
+        .map(|(map, path)| map.len() + path.len() * merkle::HASH_LEN);
+    let average = f64::from(u32::try_from(average.sum::<usize>()).unwrap_or(u32::MAX))
+        / f64::from(u32::try_from(PROOFS).unwrap_or(u32::MAX));
+    let line = |what: &str, ours, unit, most, note: &str| Line {
+        id: "B7",
+        what: format!("map and inclusion proof at {}, {what}", trees.labels),
+        ours,
+        unit,
+        yardstick: None,
+        target: Some(Target::AtMost(most)),
+        note: note.to_owned(),
+    };
+    Ok(vec![
+        line("CPU to make", make, "us", 50.0, "pages and tiles in memory"),
+        line(
+            "size",
+            average,
+            "B",
+            1200.0,
+            &format!("binary; at most {longest} B"),
+        ),
+        line(
+            "CPU to verify",
+            verify,
+            "us",
+            100.0,
+            "without the checkpoint's signature",
+        ),
+    ])
+}
+
+/// The leaf hash of the last entry, a map head.
+fn leaf_of_last(trees: &Trees) -> Result<Hash> {
+    let last = trees.range.size() - 1;
+    let node = merkle::tile::NodeId {
+        level: 0,
+        index: last,
+    };
+    let tile = trees.tiles.get(&tile_of(node).0).context("the last tile")?;
+    node_in_tile(tile, node).context("the last leaf")
+}
+
+/// Entries per CPU second of the yardstick, on this programme's core.
+fn limit(bed: &Bed, size: u64) -> Result<f64> {
+    let output = Command::new(bed.yardstick("merklelimit")?)
+        .args([size.to_string(), BATCH.to_string()])
+        .output()
+        .context("run merklelimit")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    limit_in(&text).with_context(|| format!("merklelimit printed {text:?}"))
+}
+
+/// The rate in its first line about SHA-256.
+fn limit_in(text: &str) -> Option<f64> {
+    let line = text
+        .lines()
+        .find(|line| line.to_ascii_lowercase().contains("sha256") && line.contains("batch="))?;
+    let (_, after) = line.split_once(": ")?;
+    after.split_once("/s")?.0.trim().parse().ok()
+}
+
+fn label(number: u64) -> Hash {
+    leaf_hash(&number.to_le_bytes())
+}
+
+fn per_second(count: u64, time: Duration) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / time.as_secs_f64()
+}
+
+fn us_each(time: Duration) -> f64 {
+    1e6 / per_second(PROOFS, time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_grow_and_prove() {
+        let mut trees = Trees::default();
+        for _ in 0..4 {
+            trees.append(300).unwrap();
+        }
+        let lines = proofs(&trees).unwrap();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.ours > 0.0), "{lines:?}");
+    }
+
+    #[test]
+    fn the_yardsticks_line_is_found() {
+        let text = "prefix tree Sha256 n=9 batch=1: 374123/s  2.67 us cpu/entry\nother";
+        assert_eq!(limit_in(text), Some(374_123.0));
+        assert_eq!(limit_in("nothing"), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! What lies under the server's data directory, and what a crash does to it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::undo;
+
+const LOSTCACHE: &str = include_str!("../../../../tests/tools/lostcache.c");
+const SHUT: &str = include_str!("../../../../tests/tools/shut.c");
+/// Size of the file system that loses its power, in bytes; sparse.
+const IMAGE_BYTES: u64 = 4 << 30;
+
+/// What a crash takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process alone: what was written stays.
+    Kill,
+    /// The process and all that no sync covers, emulated file by file.
+    LostCache,
+    /// The power of a loop-mounted ext4: what the kernel had not written is gone.
+    PowerCut,
+}
+
+/// The server's disk. Dropping it unmounts what was mounted.
+pub(crate) struct Disk {
+    fault: Fault,
+    folder: PathBuf,
+    data: PathBuf,
+    library: bool,
+    mounted: bool,
+}
+
+impl Disk {
+    /// Prepares `folder`; `needs_library` if syncs are to be dropped at some time.
+    pub(crate) fn prepare(fault: Fault, folder: &Path, needs_library: bool) -> Result<Self> {
+        let folder = folder.canonicalize().context("find the scratch folder")?;
+        let data = folder.join("data");
+        fs::create_dir(&data).context("make the data folder")?;
+        let mut disk = Self {
+            fault,
+            folder,
+            data,
+            library: needs_library || fault == Fault::LostCache,
+            mounted: false,
+        };
+        if disk.library {
+            let library = [disk.source("lostcache.c", LOSTCACHE)?, "-shared".into()];
+            disk.compile(
+                "lostcache.so",
+                &[library.as_slice(), &["-fPIC".into()]].concat(),
+            )?;
+            fs::create_dir(disk.undo()).context("make the folder for undo records")?;
+        }
+        if fault == Fault::PowerCut {
+            let source = disk.source("shut.c", SHUT)?;
+            disk.compile("shut", &[source])?;
+            disk.make_image()?;
+            disk.mount()?;
+        }
+        Ok(disk)
+    }
+
+    /// The server's working directory; its data goes below.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What the server's environment needs; with `drop_syncs` its syncs do nothing.
+    pub(crate) fn environment(&self, drop_syncs: bool) -> Vec<(&'static str, OsString)> {
+        if !self.library {
+            return Vec::new();
+        }
+        let mut variables = vec![("LD_PRELOAD", self.folder.join("lostcache.so").into())];
+        if self.fault == Fault::LostCache {
+            variables.push(("LOSTCACHE_DIR", self.data.clone().into()));
+            variables.push(("LOSTCACHE_UNDO", self.undo().into()));
+        }
+        if drop_syncs {
+            variables.push(("LOSTCACHE_DROP", "1".into()));
+        }
+        variables
+    }
+
+    /// Cuts the power, when that is the fault. The server still runs; kill it next.
+    pub(crate) fn cut(&self) -> Result<()> {
+        if self.fault != Fault::PowerCut {
+            return Ok(());
+        }
+        let shut = self.folder.join("shut");
+        run(Command::new(shut).arg(&self.data).arg("2"))
+    }
+
+    /// Brings the disk back after the server is gone.
+    pub(crate) fn recover(&mut self) -> Result<()> {
+        match self.fault {
+            Fault::Kill => Ok(()),
+            Fault::LostCache => undo::play_back(&self.data, &self.undo()).map(drop),
+            Fault::PowerCut => {
+                self.unmount()?;
+                self.mount()
+            }
+        }
+    }
+
+    fn undo(&self) -> PathBuf {
+        self.folder.join("undo")
+    }
+
+    fn source(&self, name: &str, text: &str) -> Result<OsString> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        Ok(path.into())
+    }
+
+    fn compile(&self, name: &str, arguments: &[OsString]) -> Result<()> {
+        let output = self.folder.join(name);
+        run(Command::new("cc")
+            .arg("-O2")
+            .args(arguments)
+            .arg("-o")
+            .arg(output)
+            .arg("-ldl"))
+    }
+
+    fn make_image(&self) -> Result<()> {
+        let image = fs::File::create(self.image()).context("make the image")?;
+        image.set_len(IMAGE_BYTES).context("size the image")?;
+        run(Command::new("mkfs.ext4")
+            .args(["-q", "-F"])
+            .arg(self.image()))
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.join("image")
+    }
+
+    fn mount(&mut self) -> Result<()> {
+        let mut mount = Command::new("mount");
+        run(mount.args(["-o", "loop"]).arg(self.image()).arg(&self.data))?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    fn unmount(&mut self) -> Result<()> {
+        run(Command::new("umount").arg(&self.data))?;
+        self.mounted = false;
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.mounted && self.unmount().is_err() {
+            // The scratch folder cannot be removed then; a lazy unmount leaves nothing behind once
+            // the last user is gone.
+            let lazy = run(Command::new("umount").arg("-l").arg(&self.data));
+            self.mounted = lazy.is_err();
+        }
+    }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output();
+    let output = output.with_context(|| format!("start {}", command.get_program().display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}: {}",
+        output.status,
+        said.trim()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes `b` over `a` and appends `c`, with or without a sync in between, then loses the cache.
+    fn after_losing_the_cache(drop_syncs: bool) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::prepare(Fault::LostCache, folder.path(), drop_syncs).unwrap();
+        let script = "import os\n\
+                      f = os.open('file', os.O_CREAT | os.O_RDWR)\n\
+                      os.write(f, b'aaaa')\n\
+                      os.pwrite(f, b'b', 1)\n\
+                      os.fdatasync(f)\n\
+                      os.pwrite(f, b'cccccc', 2)\n";
+        run(Command::new("python3")
+            .args(["-c", script])
+            .current_dir(disk.data())
+            .envs(disk.environment(drop_syncs)))
+        .unwrap();
+        let path = disk.data().join("file");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "abcccccc");
+        disk.recover().unwrap();
+        fs::read_to_string(&path).unwrap()
+    }
+
+    #[test]
+    fn a_lost_cache_keeps_what_was_synced_and_no_more() {
+        assert_eq!(after_losing_the_cache(false), "abaa");
+        assert_eq!(after_losing_the_cache(true), "");
+    }
+
+    #[test]
+    fn a_plain_kill_needs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::prepare(Fault::Kill, folder.path(), false).unwrap();
+        assert!(disk.environment(false).is_empty());
+        disk.cut().unwrap();
+        disk.recover().unwrap();
+    }
+}
