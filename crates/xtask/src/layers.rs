@@ -82,8 +82,8 @@ const LAYERS: &[Layer] = &[
         outside: Outside::AllBut(&["axum", "fjall", "getrandom", "heed", "hyper", "rand", "redb", "reqwest", "rustls", "tokio-postgres"]) },
     Layer { krate: "checkers", may_use: &["engine", "crypto"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "hyper", "reqwest", "tokio-postgres"]) },
-    // Tests of client verify what a whole directory answers.
-    Layer { krate: "client", may_use: &["merkle", "crypto"], tests_may_use: &["door-tlog", "engine", "testkit"],
+    // Tests of client talk to the doors of a whole directory.
+    Layer { krate: "client", may_use: &["merkle", "crypto"], tests_may_use: &["door-tlog", "door-toxme", "engine", "httpkit", "testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "tokio-postgres"]) },
     Layer { krate: "store", may_use: &["engine"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(&["axum", "hyper", "reqwest"]) },
@@ -91,8 +91,8 @@ const LAYERS: &[Layer] = &[
         outside: Outside::AllBut(&["axum", "fjall", "tokio-postgres"]) },
     Layer { krate: "httpkit", may_use: &[], tests_may_use: &[],
         outside: Outside::AllBut(&["fjall", "reqwest", "tokio-postgres"]) },
-    // merkle: this door's subject is tiles, proofs and notes; its paths are parsed where they are made.
-    Layer { krate: "door-tlog", may_use: &["engine", "httpkit", "merkle"], tests_may_use: &["testkit"],
+    // Tests of this door check its answers with the trees themselves, over a store that fails.
+    Layer { krate: "door-tlog", may_use: &["engine", "httpkit"], tests_may_use: &["merkle", "store", "testkit"],
         outside: Outside::AllBut(NOT_IN_DOORS) },
     Layer { krate: "door-*", may_use: &["engine", "httpkit"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(NOT_IN_DOORS) },
