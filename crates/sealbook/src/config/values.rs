@@ -187,12 +187,7 @@ impl Setting for Proxies {
     fn read(raw: &Raw) -> Result<Self, String> {
         let entries = match raw {
             Raw::List(entries) => entries.clone(),
-            Raw::Words(words) => words
-                .split(',')
-                .map(str::trim)
-                .filter(|entry| !entry.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            Raw::Words(words) => split(words),
             Raw::Text(text) => return Err(format!("{} without brackets", found(text))),
             Raw::Flag(_) | Raw::Other(_) => return Err(text(raw).err().unwrap_or_default()),
         };
@@ -205,6 +200,24 @@ impl Setting for Proxies {
     fn show(&self) -> Value {
         self.entries.clone().into()
     }
+}
+
+/// A list in a flag or a variable: with commas between, or as in the file, in brackets and quotes.
+fn split(words: &str) -> Vec<String> {
+    let words = words.trim();
+    let (words, quotes): (&str, &[char]) = match words
+        .strip_prefix('[')
+        .and_then(|words| words.strip_suffix(']'))
+    {
+        Some(inner) => (inner, &['"', '\'']),
+        None => (words, &[]),
+    };
+    words
+        .split(',')
+        .map(|entry| entry.trim().trim_matches(quotes))
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The URL of a store.
@@ -331,5 +344,20 @@ fn written(duration: Duration) -> String {
         _ if total == 0 => "0s".to_owned(),
         Some((unit, millis)) => format!("{}{unit}", total / u128::from(*millis)),
         None => format!("{total}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn lists_are_read_with_and_without_brackets() {
+        for words in ["10.0.0.0/8,unix", " 10.0.0.0/8 , unix ,", "[\"10.0.0.0/8\", 'unix']"] {
+            assert_eq!(split(words), ["10.0.0.0/8", "unix"], "{words}");
+        }
+        for words in ["", "[]", " , "] {
+            assert!(split(words).is_empty(), "{words}");
+        }
     }
 }
