@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use crate::ports::store::{CommitError, StoreError};
-
 /// A failure of our own: made with its context, logged once by the door, rendered generically.
 #[derive(Debug, thiserror::Error)]
 #[error("{attempted}")]
@@ -28,38 +26,21 @@ impl Internal {
         }
     }
 
+    /// As [`Internal::new`], for a store that is away or full: trying later may help.
+    pub(crate) fn unavailable(
+        attempted: impl Into<String>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            unavailable: true,
+            ..Self::new(attempted, cause)
+        }
+    }
+
     /// Whether the store is away or full, so that trying later may help (HTTP 503).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.unavailable
-    }
-}
-
-impl From<StoreError> for Internal {
-    fn from(error: StoreError) -> Self {
-        let unavailable = match &error {
-            StoreError::Unavailable(_) | StoreError::Busy(_) => true,
-            StoreError::Corrupt(_) => false,
-        };
-        Self {
-            attempted: "reading the store".into(),
-            unavailable,
-            cause: error.into(),
-        }
-    }
-}
-
-impl From<CommitError> for Internal {
-    fn from(error: CommitError) -> Self {
-        let unavailable = match &error {
-            CommitError::Unavailable(_) | CommitError::Fatal(_) | CommitError::Conflict(_) => true,
-            CommitError::TooLarge(_) => false,
-        };
-        Self {
-            attempted: "writing to the store".into(),
-            unavailable,
-            cause: error.into(),
-        }
     }
 }
 

@@ -23,12 +23,13 @@ pub mod range;
 pub mod tile;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
-/// Length of a [`Hash`] in bytes.
+/// Length of a [`struct@Hash`] in bytes.
 pub const HASH_LEN: usize = 32;
 
 /// The largest tree size any function of this crate accepts: 2^63 - 1.
@@ -58,7 +59,7 @@ impl Hash {
 
     /// Reads 44 characters of standard base64, padding included.
     pub fn from_base64(text: &str) -> Option<Self> {
-        Self::from_slice(&BASE64.decode(text.as_bytes()).ok()?)
+        Self::from_slice(&from_base64(text)?)
     }
 
     /// 64 lower-case hex digits.
@@ -128,6 +129,20 @@ pub(crate) fn tagged_pair(tag: u8, left: &Hash, right: &Hash) -> Hash {
     sha256(&bytes)
 }
 
+/// Reads the one canonical spelling of standard base64.
+///
+/// The library alone would also take padded pieces written one after the other.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let inner = text
+        .as_bytes()
+        .split_last_chunk::<2>()
+        .map_or(&[][..], |(inner, _)| inner);
+    if inner.contains(&b'=') {
+        return None;
+    }
+    BASE64.decode(text.as_bytes()).ok()
+}
+
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
 }
@@ -151,6 +166,19 @@ mod tests {
         );
         assert_eq!(Hash::from_slice(&[0; 31]), None);
         assert_eq!(Hash::from_slice(&[0; 32]), Some(Hash::ZERO));
+    }
+
+    #[test]
+    fn base64_has_one_spelling() {
+        assert_eq!(from_base64("AAAAAA==").as_deref(), Some(&[0; 4][..]));
+        assert_eq!(from_base64("AAAA").as_deref(), Some(&[0; 3][..]));
+        assert_eq!(from_base64("").as_deref(), Some(&[][..]));
+        let others = [
+            "AAAAAA=", "AAAAAA", "AAAAAB==", "AA==AA==", "AAA=AAA=", "AA A", "A", "=", "====",
+        ];
+        for other in others {
+            assert_eq!(from_base64(other), None, "{other}");
+        }
     }
 
     #[test]

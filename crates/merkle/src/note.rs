@@ -13,6 +13,8 @@ use core::fmt;
 
 use data_encoding::BASE64;
 
+use crate::from_base64;
+
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::decimal;
 pub use key::{ALG_COSIGNATURE, ALG_ED25519, KEY_ID_LEN, KeyName, VerifierKey};
@@ -181,9 +183,7 @@ impl Signature {
             .strip_prefix(SIGNATURE_MARK)
             .ok_or(NoteError::Malformed)?;
         let (name, encoded) = rest.split_once(' ').ok_or(NoteError::Malformed)?;
-        let blob = BASE64
-            .decode(encoded.as_bytes())
-            .map_err(|_| NoteError::Malformed)?;
+        let blob = from_base64(encoded).ok_or(NoteError::Malformed)?;
         let (id, bytes) = blob.split_first_chunk().ok_or(NoteError::Malformed)?;
         if bytes.is_empty() {
             return Err(NoteError::Malformed);

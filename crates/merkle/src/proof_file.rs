@@ -16,7 +16,7 @@ use data_encoding::BASE64;
 
 use crate::note::{Checkpoint, NOTE_LEN_MAX, Note, NoteError, decimal};
 use crate::proof::{ProofError, verify_inclusion};
-use crate::{Hash, SIZE_MAX};
+use crate::{Hash, SIZE_MAX, from_base64};
 
 /// The largest file that is read, in bytes.
 pub const PROOF_FILE_LEN_MAX: usize = 2 * NOTE_LEN_MAX;
@@ -124,11 +124,7 @@ fn parse_head(head: &str) -> Option<Head> {
         return None;
     }
     let extra = match lines.next_if(|line| line.starts_with("extra ")) {
-        Some(line) => Some(
-            BASE64
-                .decode(line.strip_prefix("extra ")?.as_bytes())
-                .ok()?,
-        ),
+        Some(line) => Some(from_base64(line.strip_prefix("extra ")?)?),
         None => None,
     };
     let index = decimal(lines.next()?.strip_prefix("index ")?).filter(|n| *n < SIZE_MAX)?;

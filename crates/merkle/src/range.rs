@@ -81,11 +81,15 @@ impl CompactRange {
         fold(&self.hashes).unwrap_or_else(empty_root)
     }
 
-    /// Which nodes of the tree [`Self::hashes`] are, in the same order.
+    /// Which nodes of the tree [`Self::hashes`] are, in the same order; none above [`SIZE_MAX`].
     ///
     /// A caller that lost the range can read these nodes from tiles and use [`Self::from_parts`].
     pub fn nodes(size: u64) -> Vec<NodeId> {
-        cover(0, size.min(SIZE_MAX)).collect()
+        if size > SIZE_MAX {
+            Vec::new()
+        } else {
+            cover(0, size).collect()
+        }
     }
 }
 

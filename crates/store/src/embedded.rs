@@ -9,6 +9,7 @@
 //! directory and what happens after faults: `docs/STORAGE.md`.
 
 mod cache;
+mod check;
 mod committer;
 mod directory;
 mod disk;
@@ -17,6 +18,8 @@ mod handle;
 mod journal;
 mod marks;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
@@ -37,6 +40,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::{OpenError, Options, limits};
 use cache::{Record, RecordCache};
+pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
 use directory::{Directory, Holds};
 use disk::{Disk, RealDisk};

@@ -7,13 +7,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
+use crate::adapter::Adapter;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use redb::{ReadableDatabase, TableDefinition};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
-pub const NAMES: [&str; 3] = ["fjall", "redb", "heed"];
+pub const NAMES: [&str; 4] = ["fjall", "redb", "heed", "store"];
 /// A file with one synced append a batch: what the file system itself keeps.
 pub const CONTROL: &str = "plain";
 
@@ -32,6 +33,7 @@ pub fn open(name: &str, dir: &Path, sync: bool) -> Outcome<Box<dyn Engine>> {
         "fjall" => Ok(Box::new(Fjall::open(dir, sync)?)),
         "redb" => Ok(Box::new(Redb::open(dir, sync)?)),
         "heed" => Ok(Box::new(Heed::open(dir, sync)?)),
+        "store" => Ok(Box::new(Adapter::open(dir)?)),
         CONTROL => Ok(Box::new(Plain::open(dir, sync)?)),
         _ => Err(format!("unknown engine {name}").into()),
     }

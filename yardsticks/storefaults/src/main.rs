@@ -1,10 +1,12 @@
-//! Fault experiments on three embedded engines (fjall, redb, LMDB through heed).
+//! Fault experiments on three embedded engines (fjall, redb, LMDB through heed), on the project's
+//! own store, and on a plain file as the control.
 //!
 //! `storefaults power|nosync|torn|damage|full ENGINE ROUNDS TOOLS` runs rounds and prints one line
 //! of counts. TOOLS is a directory with `shut` and `torn.so`, built from `tests/tools`:
 //! `cc -O2 -o shut shut.c; cc -O2 -shared -fPIC -o torn.so torn.c -ldl`.
 //! `power`, `nosync` and `full` mount a loop device and need root.
 
+mod adapter;
 mod engines;
 mod faults;
 mod work;

@@ -1,8 +1,12 @@
 //! One snapshot per case, named after the URL.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
+use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
+use store::faulty::Faulty;
+use store::memory::MemoryStore;
 use testkit::Exchange;
 
 use crate::story::Story;
@@ -99,6 +103,48 @@ async fn the_log_of_three_names() {
             ("key__get__vkey", "/log/key"),
             ("key__post__refused", "/log/key"),
         ],
+    )
+    .await;
+}
+
+/// Every row of the log's tiles.
+fn tiles() -> KeyRange {
+    KeyRange {
+        start: Key::from_static(&[0x43]),
+        end: Some(Key::from_static(&[0x44])),
+    }
+}
+
+#[tokio::test]
+async fn failures_of_our_own_are_told_apart_and_not_explained() {
+    let (store, faults) = Faulty::new(MemoryStore::new());
+    let story = Story::over(Arc::new(store)).await;
+    story.push(1, "alice", 1).await;
+    story.world.sequence().await;
+    for path in ["/log/inclusion?leaf=0", "/log/tile/0/000.p/1"] {
+        faults.fail_reads(1);
+        let exchange = story.send("GET", path).await;
+        assert_eq!(exchange.status, 503, "{path}");
+    }
+    faults.fail_reads(1);
+    check(&story, &[("names__get__unavailable", "/log/names/alice")]).await;
+    faults.fail_reads(1);
+    check(&story, &[("tile__get__unavailable", "/log/tile/0/000.p/1")]).await;
+
+    let store = &story.world.store;
+    let rows = store.scan(tiles(), Direction::Forward, 9, Freshness::Now);
+    let deletes = rows.await.unwrap().into_iter().map(|(key, ..)| key);
+    let batch = Batch {
+        deletes: deletes.collect(),
+        ..Batch::default()
+    };
+    store.commit(batch).await.unwrap();
+    check(
+        &story,
+        &[(
+            "consistency__get__internal",
+            "/log/consistency?first=1&second=3",
+        )],
     )
     .await;
 }

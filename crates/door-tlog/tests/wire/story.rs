@@ -1,9 +1,13 @@
 //! Directories with something in them, and requests to their doors.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::Request;
 use door_tlog::{State, router};
+use engine::ports::store::Store;
 use serde_json::Value;
+use store::memory::MemoryStore;
 use testkit::{Exchange, World, default_settings, exchange};
 
 /// A directory and its door.
@@ -15,9 +19,14 @@ pub(crate) struct Story {
 impl Story {
     /// An empty directory: one entry, the head of the empty map.
     pub(crate) async fn empty() -> Self {
+        Self::over(Arc::new(MemoryStore::new())).await
+    }
+
+    /// A directory in this store.
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
         let mut settings = default_settings();
         settings.limits_enabled = false;
-        let world = World::with(settings).await;
+        let world = World::over(store, settings).await;
         let engine = world.engine.clone();
         let door = router(State { engine });
         Self { world, door }

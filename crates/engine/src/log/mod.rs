@@ -4,6 +4,7 @@
 //! *sequencer* turns intents into entries, tiles, map pages and a signed checkpoint, in one batch of
 //! its own. Readers see nothing that the newest checkpoint does not cover.
 
+mod at_rest;
 mod bundle;
 mod choice;
 pub(crate) mod ground;
@@ -11,6 +12,7 @@ pub(crate) mod head;
 mod map;
 pub(crate) mod pending;
 mod read;
+mod reader;
 pub mod sequencer;
 mod staged;
 
@@ -28,9 +30,11 @@ use crate::tx::{Effect, Tx};
 use crate::types::link::LinkHash;
 use crate::types::{Label, Seqno, UnixMillis};
 
+pub use at_rest::LogAtRest;
 pub use bundle::{NameBundle, Opening, Present};
 pub use head::Head;
-pub use read::{CheckpointPage, LogError};
+pub use read::LogError;
+pub use reader::CheckpointPage;
 
 /// The log service.
 pub struct Log<'e>(pub(crate) &'e Engine);

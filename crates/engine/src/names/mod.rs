@@ -176,7 +176,11 @@ impl Names<'_> {
             .ports()
             .box_key
             .open(&sealed.sender, &sealed.nonce, &sealed.ciphertext)
-            .map_err(|_| NameError::Malformed("the box does not open"))
+            .map_err(|_| {
+                NameError::Malformed(
+                    "the box does not open: it was sealed by another key, or to another server's",
+                )
+            })
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::error::Internal;
 use crate::types::UnixMillis;
 
 /// Most operations (checks, puts and deletes together) in one batch.
@@ -175,4 +176,26 @@ pub enum CommitError {
     /// The batch breaks a limit of the port; nothing changed. A bug in the caller.
     #[error("batch over the limits: {0}")]
     TooLarge(String),
+}
+
+impl From<StoreError> for Internal {
+    fn from(error: StoreError) -> Self {
+        let attempted = "reading the store";
+        match error {
+            StoreError::Unavailable(_) | StoreError::Busy(_) => Self::unavailable(attempted, error),
+            StoreError::Corrupt(_) => Self::new(attempted, error),
+        }
+    }
+}
+
+impl From<CommitError> for Internal {
+    fn from(error: CommitError) -> Self {
+        let attempted = "writing to the store";
+        match error {
+            CommitError::Unavailable(_) | CommitError::Fatal(_) | CommitError::Conflict(_) => {
+                Self::unavailable(attempted, error)
+            }
+            CommitError::TooLarge(_) => Self::new(attempted, error),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::rows::Cell;
 use super::{MapError, MapProof, PAGE_DEPTH_MAX, Page, PageId, Slot, Terminal, nibble};
 use crate::Hash;
 
-/// Pages asked for at a time. Eight nibbles decide nearly every label below 2^32 leaves.
+/// Pages asked for at a time. Among n random labels, n / 2^32 of all look-ups go deeper than eight.
 const ROUND: u8 = 8;
 
 /// One look-up of a label.

@@ -8,6 +8,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::NoteError;
+use crate::from_base64;
 
 /// Length of a key id in bytes.
 pub const KEY_ID_LEN: usize = 4;
@@ -94,9 +95,7 @@ impl VerifierKey {
         let (name, rest) = text.split_once('+').ok_or(NoteError::Key)?;
         // Base64 has a plus of its own, so the key is all that follows the second one.
         let (id, encoded) = rest.split_once('+').ok_or(NoteError::Key)?;
-        let bytes = BASE64
-            .decode(encoded.as_bytes())
-            .map_err(|_| NoteError::Key)?;
+        let bytes = from_base64(encoded).ok_or(NoteError::Key)?;
         let key = Self::new(KeyName::parse(name)?, bytes)?;
         if id != HEXLOWER.encode(&key.id) {
             return Err(NoteError::Key);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::map_model::{Leaves, Pages, any_hash, any_label, any_leaves, near, subtree};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn every_label_has_a_proof_of_what_it_is(
@@ -63,7 +63,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn flipped_bits_are_never_believed(

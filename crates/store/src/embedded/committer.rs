@@ -26,6 +26,9 @@ const GROUP_BATCHES_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How often a paused store looks for space.
 const PAUSE_CHECK: Duration = Duration::from_millis(500);
+/// Free bytes without which an engine that was refused a write is not opened anew: until then the
+/// old handle serves reads.
+const REOPEN_BYTES_MIN: u64 = 1 << 20;
 /// How long to wait for running reads before the engine is opened anew.
 const READS_DONE_WAIT: Duration = Duration::from_secs(5);
 
@@ -125,7 +128,7 @@ impl Committer {
         if writes.is_empty() {
             return Ok(());
         }
-        self.require_space()?;
+        self.require_space(0)?;
         let commit = self.counters.commit + 1;
         let batch = handle.batch(writes, Counters { commit, version });
         // The version is used up whatever comes: the batch may be found on disk later.
@@ -149,15 +152,16 @@ impl Committer {
         })
     }
 
-    /// Refuses before the engine meets a full disk, since a failed write costs it its handle.
-    fn require_space(&self) -> Result<(), Refusal> {
+    /// Refuses, below `least` bytes at any rate, before the engine meets a full disk, since a failed write costs it its handle.
+    fn require_space(&self, least: u64) -> Result<(), Refusal> {
         let space = match self.disk.space(self.directory.path()) {
             Ok(space) => space,
             Err(error) => return Err(Refusal::Stop(format!("cannot ask for free space: {error}"))),
         };
         let reserve = self
             .reserve_bytes
-            .unwrap_or_else(|| default_reserve(space.total));
+            .unwrap_or_else(|| default_reserve(space.total))
+            .max(least);
         if space.available >= reserve {
             return Ok(());
         }
@@ -171,7 +175,7 @@ impl Committer {
     fn engine_refusal(&self, error: &fjall::Error) -> Refusal {
         // Poisoned: a background write failed earlier; if space is short now, that was the cause.
         let full = if matches!(error, fjall::Error::Poisoned) {
-            self.require_space().is_err()
+            self.require_space(REOPEN_BYTES_MIN).is_err()
         } else {
             io_error(error).is_some_and(is_full)
         };
@@ -210,7 +214,7 @@ impl Committer {
         let State::Paused { reopen, .. } = self.state else {
             return;
         };
-        if self.require_space().is_err() {
+        if self.require_space(REOPEN_BYTES_MIN).is_err() {
             return;
         }
         let resumed = if reopen {

@@ -129,6 +129,17 @@ impl Handle {
         }
     }
 
+    /// Every row in key order, as of one moment.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Result<Row, StoreError>> {
+        self.database.snapshot().iter(&self.rows).map(decode_row)
+    }
+
+    /// Moves the rows in memory into tables.
+    #[cfg(test)]
+    pub(crate) fn write_out(&self) -> fjall::Result<()> {
+        self.rows.rotate_memtable_and_wait()
+    }
+
     /// A batch that makes `writes` visible and durable when it is committed.
     pub(crate) fn batch(&self, writes: &Writes, counters: Counters) -> fjall::OwnedWriteBatch {
         let mut batch = self

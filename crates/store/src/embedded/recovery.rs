@@ -44,20 +44,23 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let found = marks::read(dir.path()).map_err(failed("read commits in", dir.path()))?;
     let known = acknowledged.max(newest(&found));
-    let tail = trim_journals(dir, known)?;
+    if acknowledged.is_some() {
+        forget_cached(dir)?;
+    }
+    let tails = trim_journals(dir, known)?;
     let handle = open_engine(dir, cache_bytes)?;
     let counters = handle
         .counters()
         .map_err(|error| damaged(dir, error.to_string()))?;
     let marks = match judge(&found, known, counters.commit) {
         Ok(()) => {
-            if let Some(tail) = tail {
+            for tail in tails {
                 fs::remove_file(&tail).map_err(failed("remove", &tail))?;
             }
             let marks = Marks::create(dir.path(), counters.commit);
             Ok(marks.map_err(failed("write commits in", dir.path()))?)
         }
-        Err(why) => Err(with_tail(why, tail.as_deref())),
+        Err(why) => Err(with_tails(why, &tails)),
     };
     Ok(Opened {
         handle,
@@ -66,7 +69,8 @@ pub(crate) fn open(
     })
 }
 
-fn newest(found: &Found) -> Option<u64> {
+/// The newest number acknowledged, as far as the file `commits` says.
+pub(crate) fn newest(found: &Found) -> Option<u64> {
     match found {
         Found::Newest { number, .. } => Some(*number),
         Found::Missing | Found::Unreadable => None,
@@ -118,42 +122,53 @@ fn judge(found: &Found, known: Option<u64>, at: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn with_tail(why: String, tail: Option<&Path>) -> String {
-    match tail {
-        Some(tail) => format!(
-            "{why}; the cut end of the journal is kept in {}",
-            tail.display()
-        ),
-        None => why,
+fn with_tails(mut why: String, tails: &[PathBuf]) -> String {
+    for tail in tails {
+        why.push_str("; a cut end of a journal is kept in ");
+        why.push_str(&tail.display().to_string());
     }
+    why
 }
 
-/// Cuts what a crash left at the end of the newest journal. Returns where the end is kept.
-fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Option<PathBuf>, OpenError> {
+/// Cuts what a crash left at the end of journals. Returns where the cut ends are kept.
+fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Vec<PathBuf>, OpenError> {
     let files = journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))?;
     let last = files.len().saturating_sub(1);
-    let mut kept = None;
+    let mut kept = Vec::new();
     for (index, path) in files.iter().enumerate() {
         let scan = journal::scan(path).map_err(failed("read", path))?;
         if scan.tail_bytes() == 0 {
             continue;
         }
-        if index != last || lost_more_than_a_tail(&scan, known) {
+        if is_damaged(&scan, index == last, known) {
             return Err(OpenError::Damaged {
                 path: path.clone(),
                 offset: Some(scan.valid_bytes),
-                said: "whole batches follow an unreadable place".to_owned(),
+                said: "unreadable from there, and acknowledged commits may be behind it".to_owned(),
             });
         }
-        kept = Some(cut(dir, path, &scan)?);
+        kept.push(cut(dir, path, &scan)?);
     }
     Ok(kept)
 }
 
-/// Whole batches behind the unreadable place matter only if what is before it falls short.
-fn lost_more_than_a_tail(scan: &Scan, known: Option<u64>) -> bool {
+/// Whether a journal is damaged, and not only torn by a crash or a refused write. What reaches the
+/// newest acknowledged number is complete, whatever follows; else only the end of the newest
+/// journal may be torn, with no whole batch behind the unreadable place.
+pub(crate) fn is_damaged(scan: &Scan, newest: bool, known: Option<u64>) -> bool {
     let complete = known.is_some_and(|known| scan.commit >= Some(known));
-    scan.resumes_at.is_some() && !complete
+    scan.tail_bytes() > 0 && !complete && (!newest || scan.resumes_at.is_some())
+}
+
+/// Makes the system read journals from the disk again: after a failed write its memory may hold
+/// pages that never got there, and what is opened anew must be what a restart would find.
+fn forget_cached(dir: &Directory) -> Result<(), OpenError> {
+    for path in journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))? {
+        let file = fs::File::open(&path).map_err(failed("open", &path))?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .map_err(|error| failed("drop the cached pages of", &path)(error.into()))?;
+    }
+    Ok(())
 }
 
 fn cut(dir: &Directory, path: &Path, scan: &Scan) -> Result<PathBuf, OpenError> {
@@ -189,5 +204,40 @@ fn damaged(dir: &Directory, said: String) -> OpenError {
         path: dir.engine(),
         offset: None,
         said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_hold_acknowledged_batches_is_damage() {
+        let scan = |used_bytes, resumes_at, commit| Scan {
+            batches: 3,
+            valid_bytes: 100,
+            used_bytes,
+            resumes_at,
+            commit,
+        };
+        let (whole, torn) = (scan(100, None, Some(7)), scan(150, None, Some(7)));
+        let hole = scan(150, Some(130), Some(7));
+        let empty = scan(150, Some(130), None);
+        assert!(!is_damaged(&whole, false, Some(9)));
+        assert!(
+            !is_damaged(&torn, true, Some(9)),
+            "the commit number shows what was lost"
+        );
+        assert!(
+            is_damaged(&torn, false, Some(9)),
+            "only the newest journal may be torn"
+        );
+        assert!(
+            !is_damaged(&torn, false, Some(7)),
+            "everything acknowledged is before it"
+        );
+        assert!(is_damaged(&hole, true, Some(9)) && is_damaged(&hole, true, None));
+        assert!(!is_damaged(&hole, true, Some(7)));
+        assert!(is_damaged(&empty, true, Some(1)) && is_damaged(&empty, true, None));
     }
 }

@@ -1,0 +1,212 @@
+//! Links, as the directory stores and commits to them. docs/LOG-FORMAT.md has the schema.
+
+use merkle::Hash;
+use prost::Message;
+
+use crate::tox_id::ToxId;
+
+/// Version of the link format this crate reads.
+pub const LINK_VERSION: u32 = 1;
+
+/// One signed step of a sigchain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whose chain.
+    pub label: Hash,
+    /// Its position, from 1.
+    pub seqno: u32,
+    /// Commitment of the link before; `None` for the first.
+    pub prev: Option<Hash>,
+    /// When the server accepted it: milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// What it says.
+    pub statement: Statement,
+    /// Why the server believed it.
+    pub evidence: Evidence,
+}
+
+/// What a link says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// The name points to this Tox ID.
+    SetRecord {
+        /// Where it points.
+        tox_id: ToxId,
+        /// SHA-256 of the bio's UTF-8 text.
+        bio_hash: Hash,
+        /// Who may find it.
+        visibility: Visibility,
+    },
+    /// The handle was given up.
+    ReleaseHandle,
+    /// The subject holds this Tox key.
+    AddKey([u8; 32]),
+}
+
+/// Who may find a name without knowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Visibility {
+    /// Found by look-up of the exact name only.
+    Private = 0,
+    /// Also by search and reverse look-up.
+    Searchable = 1,
+    /// Also on the public list.
+    Listed = 2,
+}
+
+/// Why the server believed a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A signature by this key (35-byte key id).
+    Signed([u8; 35]),
+    /// A crypto_box sealed by this key (35-byte key id).
+    Boxed([u8; 35]),
+    /// The record's edit password.
+    Password,
+    /// Nobody proved anything.
+    Unproven,
+    /// The operator's own act.
+    Operator,
+}
+
+/// The bytes are no link that this version can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a link this version can read")]
+pub struct LinkFault;
+
+impl Link {
+    /// Reads the bytes of a link.
+    ///
+    /// # Errors
+    /// When they are malformed, of a newer version, or say something this version does not know.
+    pub fn decode(bytes: &[u8]) -> Result<Self, LinkFault> {
+        let message = LinkMessage::decode(bytes).map_err(|_| LinkFault)?;
+        message.read().ok_or(LinkFault)
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct LinkMessage {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    label: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    seqno: u32,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    prev: Option<Vec<u8>>,
+    #[prost(uint64, tag = "5")]
+    created_at_ms: u64,
+    #[prost(oneof = "StatementMessage", tags = "10, 11, 12")]
+    statement: Option<StatementMessage>,
+    #[prost(oneof = "EvidenceMessage", tags = "30, 31, 32, 33, 34")]
+    evidence: Option<EvidenceMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum StatementMessage {
+    #[prost(message, tag = "10")]
+    SetRecord(SetRecordMessage),
+    #[prost(message, tag = "11")]
+    ReleaseHandle(EmptyMessage),
+    #[prost(bytes, tag = "12")]
+    AddKey(Vec<u8>),
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum EvidenceMessage {
+    #[prost(message, tag = "30")]
+    Signed(SignedMessage),
+    #[prost(bytes, tag = "31")]
+    Boxed(Vec<u8>),
+    #[prost(message, tag = "32")]
+    Password(EmptyMessage),
+    #[prost(message, tag = "33")]
+    Unproven(EmptyMessage),
+    #[prost(message, tag = "34")]
+    Operator(EmptyMessage),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+struct EmptyMessage {}
+
+#[derive(Clone, PartialEq, Message)]
+struct SetRecordMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    tox_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    bio_hash: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    visibility: u32,
+}
+
+/// Only the key: payload and signature are of protocols this crate does not speak.
+#[derive(Clone, PartialEq, Message)]
+struct SignedMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    kid: Vec<u8>,
+}
+
+impl LinkMessage {
+    fn read(self) -> Option<Link> {
+        if self.version != LINK_VERSION || self.seqno == 0 {
+            return None;
+        }
+        let prev = match self.prev {
+            Some(hash) => Some(Hash::from_slice(&hash)?),
+            None => None,
+        };
+        Some(Link {
+            label: Hash::from_slice(&self.label)?,
+            seqno: self.seqno,
+            prev,
+            created_at_ms: self.created_at_ms,
+            statement: self.statement?.read()?,
+            evidence: self.evidence?.read()?,
+        })
+    }
+}
+
+impl StatementMessage {
+    fn read(self) -> Option<Statement> {
+        Some(match self {
+            Self::SetRecord(record) => Statement::SetRecord {
+                tox_id: ToxId::from_bytes(record.tox_id.try_into().ok()?)?,
+                bio_hash: Hash::from_slice(&record.bio_hash)?,
+                visibility: Visibility::from_number(record.visibility),
+            },
+            Self::ReleaseHandle(EmptyMessage {}) => Statement::ReleaseHandle,
+            Self::AddKey(key) => Statement::AddKey(key.try_into().ok()?),
+        })
+    }
+}
+
+impl EvidenceMessage {
+    fn read(self) -> Option<Evidence> {
+        Some(match self {
+            Self::Signed(signed) => Evidence::Signed(signed.kid.try_into().ok()?),
+            Self::Boxed(kid) => Evidence::Boxed(kid.try_into().ok()?),
+            Self::Password(EmptyMessage {}) => Evidence::Password,
+            Self::Unproven(EmptyMessage {}) => Evidence::Unproven,
+            Self::Operator(EmptyMessage {}) => Evidence::Operator,
+        })
+    }
+}
+
+impl Visibility {
+    /// toxme's `privacy` number; above 2 counts as 2.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Private,
+            1 => Self::Searchable,
+            2.. => Self::Listed,
+        }
+    }
+
+    /// toxme's `privacy` number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+}

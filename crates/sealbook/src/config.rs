@@ -1,0 +1,208 @@
+//! What an operator may set, and where each value comes from: flags over environment over file over
+//! default.
+//!
+//! The table below is the only list of keys: the structs, the defaults, `config default`, `config
+//! show` and docs/CONFIG.md all come from it.
+
+mod problem;
+mod reference;
+mod schema;
+mod sources;
+mod values;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+pub(crate) use problem::Problems;
+pub(crate) use reference::{default_file, markdown, shown, shown_json};
+pub(crate) use sources::Origin;
+
+use problem::Problem;
+use schema::sections;
+use sources::Values;
+use values::{Address, Delay, Domain, LogOrigin, Proxies, PublicUrl, StoreUrl, Waiting};
+
+sections! {
+    /// The listener, and what the world calls this server.
+    server: Server {
+        /// Address and port to listen on; port 0 takes a free one. The default is reached from this
+        /// machine only. Do not open an address to the world without TLS, here or in a proxy.
+        listen: Address = "127.0.0.1:8080";
+        /// Directory of everything the server keeps: keys, store, the newest checkpoint. Made if
+        /// absent. Only one server may use it at a time.
+        data_dir: PathBuf = "./data";
+        /// URL under which clients reach the server, such as "https://names.example". Unset means
+        /// a local trial: plain HTTP counts as secure if it comes from this machine.
+        public_url: Option<PublicUrl> = "";
+        /// Home domain of names: `alice` here is `alice@<domain>` elsewhere. Unset takes the host of
+        /// public_url, else "localhost".
+        domain: Option<Domain> = "";
+        /// Proxies whose forwarding headers are believed: addresses, networks, or "unix" for peers
+        /// on Unix sockets. Whoever is in this list can pretend to be any client.
+        trusted_proxies: Proxies = "127.0.0.0/8, ::1, unix";
+        /// File of the TLS certificate and its chain, PEM. With tls_key it turns TLS on. Read once,
+        /// at start.
+        tls_cert: Option<PathBuf> = "";
+        /// File of the certificate's private key, PEM.
+        tls_key: Option<PathBuf> = "";
+    }
+    /// The server's keys.
+    keys: Keys {
+        /// Directory of the five key files. Unset takes `keys` in data_dir. They are made on the
+        /// first run, with an empty store, and never again: keep a copy, without them the log
+        /// cannot go on.
+        dir: Option<PathBuf> = "";
+    }
+    /// Where state is kept.
+    store: Store {
+        /// `file:PATH` is the embedded store in that directory; `memory:` forgets everything, keys
+        /// included, when the server stops. Unset takes `store` in data_dir.
+        url: Option<StoreUrl> = "";
+    }
+    /// The append-only log.
+    log: Log {
+        /// First line of every checkpoint: the log's name for the world. Fixed when the log is
+        /// created; a different value later refuses to start. Unset takes `<public host>/log`, else
+        /// a name made from the log's key.
+        origin: Option<LogOrigin> = "";
+        /// Longest wait from one batch of entries to the next while links are waiting, "0s" to
+        /// "60s". Longer means fewer checkpoints and later proofs.
+        merge_delay: Delay = "200ms";
+    }
+    /// Rules for names.
+    names: Names {
+        /// How long a released name is kept for the key that had it: "30d", "0s" frees it at once
+        /// for anybody, "never" keeps it for ever.
+        release_after: Waiting = "30d";
+    }
+    /// The toxme API.
+    toxme: Toxme {
+        /// Whether requests that come neither over TLS nor from this machine are refused. Turning
+        /// it off lets the network read and change what clients send.
+        require_secure: bool = "true";
+        /// Whether a new name must be sealed by the key of its Tox ID. Turning it off lets anybody
+        /// register any Tox ID, as the original server did.
+        strict_possession: bool = "true";
+    }
+    /// Limits on what one address may do.
+    limits: Limits {
+        /// Whether rate limits apply. Turn it off for load tests only.
+        enabled: bool = "true";
+    }
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// The file named by `--config`; without one, `sealbook.toml` of the working directory is read
+    /// if it is there.
+    pub(crate) file: Option<PathBuf>,
+    /// `section.key=value`, as given with `--set`; of two for one key the later counts.
+    pub(crate) set: Vec<String>,
+}
+
+/// A configuration, and the origin of each value.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    values: Values,
+}
+
+impl Loaded {
+    /// Where the value of `section.key` comes from.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.values.origin(key)
+    }
+}
+
+/// The file read when none is named.
+pub(crate) const DEFAULT_FILE: &str = "sealbook.toml";
+
+/// Reads everything and resolves nothing: no name is looked up, no path but the file's is touched.
+///
+/// # Errors
+/// All problems at once, each with its place.
+pub(crate) fn load(
+    given: &Given,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Loaded, Problems> {
+    let mut values = Values::default();
+    match &given.file {
+        Some(path) => values.read_file(path),
+        None if Path::new(DEFAULT_FILE).exists() => values.read_file(Path::new(DEFAULT_FILE)),
+        None => {}
+    }
+    values.read_environment(environment);
+    values.read_flags(&given.set);
+    let config = Config::read(&mut values);
+    if let Some(config) = &config {
+        check_tls(config, &mut values);
+    }
+    match config {
+        Some(config) if values.problems.is_empty() => Ok(Loaded { config, values }),
+        Some(_) | None => Err(Problems(values.problems)),
+    }
+}
+
+/// Certificate and key come together.
+fn check_tls(config: &Config, values: &mut Values) {
+    let (given, missing) = match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(_), None) => ("server.tls_cert", "server.tls_key"),
+        (None, Some(_)) => ("server.tls_key", "server.tls_cert"),
+        (Some(_), Some(_)) | (None, None) => return,
+    };
+    let place = values.origin(given).to_string();
+    let said = format!("{given}: set {missing} too, TLS needs both");
+    values.problems.push(Problem { place, said });
+}
+
+impl Config {
+    /// Home domain of names, lower case.
+    pub(crate) fn domain(&self) -> String {
+        match (&self.server.domain, self.public_host()) {
+            (Some(domain), _) => domain.as_str().to_owned(),
+            (None, Some(host)) => host,
+            (None, None) => "localhost".to_owned(),
+        }
+    }
+
+    /// Host of the public URL.
+    pub(crate) fn public_host(&self) -> Option<String> {
+        self.server
+            .public_url
+            .as_ref()
+            .map(|url| url.host().to_owned())
+    }
+
+    /// Directory of the key files.
+    pub(crate) fn keys_dir(&self) -> PathBuf {
+        let default = || self.server.data_dir.join("keys");
+        self.keys.dir.clone().unwrap_or_else(default)
+    }
+
+    /// URL of the store.
+    pub(crate) fn store_url(&self) -> String {
+        match &self.store.url {
+            Some(url) => url.as_str().to_owned(),
+            None => format!("file:{}", self.server.data_dir.join("store").display()),
+        }
+    }
+
+    /// Whether the store forgets everything at the end of the process.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.store_url() == "memory:"
+    }
+
+    /// What the value of a key is when it is unset, if it then has one.
+    fn derived(&self, key: &str) -> Option<String> {
+        match key {
+            "server.domain" => Some(self.domain()),
+            "keys.dir" => Some(self.keys_dir().display().to_string()),
+            "store.url" => Some(self.store_url()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

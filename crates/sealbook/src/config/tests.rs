@@ -1,0 +1,379 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::schema::Key;
+use super::*;
+
+/// A value for every key that is not its default, as text and as TOML.
+const SAMPLES: &[(&str, &str, &str)] = &[
+    ("server.listen", "[::1]:9000", "\"[::1]:9000\""),
+    (
+        "server.data_dir",
+        "/var/lib/sealbook",
+        "\"/var/lib/sealbook\"",
+    ),
+    (
+        "server.public_url",
+        "https://names.example",
+        "\"https://names.example\"",
+    ),
+    ("server.domain", "names.example", "\"names.example\""),
+    (
+        "server.trusted_proxies",
+        "10.0.0.0/8,unix",
+        "[\"10.0.0.0/8\", \"unix\"]",
+    ),
+    ("server.tls_cert", "/etc/cert.pem", "\"/etc/cert.pem\""),
+    ("server.tls_key", "/etc/key.pem", "\"/etc/key.pem\""),
+    ("keys.dir", "/etc/sealbook/keys", "\"/etc/sealbook/keys\""),
+    ("store.url", "memory:", "\"memory:\""),
+    ("log.origin", "names.example/log", "\"names.example/log\""),
+    ("log.merge_delay", "1s", "\"1s\""),
+    ("names.release_after", "never", "\"never\""),
+    ("toxme.require_secure", "false", "false"),
+    ("toxme.strict_possession", "false", "false"),
+    ("limits.enabled", "false", "false"),
+];
+
+fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// What TLS needs besides the key in question.
+fn partner(key: &str) -> Option<&'static str> {
+    match key {
+        "server.tls_cert" => Some("server.tls_key=/partner"),
+        "server.tls_key" => Some("server.tls_cert=/partner"),
+        _ => None,
+    }
+}
+
+/// Loads from a file with this text, these variables and these flags.
+fn load_from(
+    file: &str,
+    environment: &[(&str, &str)],
+    set: &[&str],
+) -> (String, Result<Loaded, Problems>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.toml");
+    fs::write(&path, file).unwrap();
+    let given = Given {
+        file: Some(path.clone()),
+        set: set.iter().map(|set| (*set).to_owned()).collect(),
+    };
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    (path.display().to_string(), load(&given, environment))
+}
+
+fn shown_values(loaded: &Loaded) -> BTreeMap<String, Value> {
+    serde_json::from_value(shown_json(loaded)).unwrap()
+}
+
+fn problems(file: &str, environment: &[(&str, &str)], set: &[&str]) -> String {
+    let (path, loaded) = load_from(file, environment, set);
+    loaded.err().unwrap().to_string().replace(&path, "FILE")
+}
+
+#[test]
+fn every_key_has_a_sample() {
+    let sampled: Vec<&str> = SAMPLES.iter().map(|(key, ..)| *key).collect();
+    assert_eq!(keys().map(|key| key.path).collect::<Vec<_>>(), sampled);
+}
+
+#[test]
+fn every_default_can_be_read_and_is_what_the_reference_says() {
+    let loaded = load(&Given::default(), []).unwrap();
+    for key in keys() {
+        let shown = &shown_values(&loaded)[key.path];
+        let derived = loaded.config.derived(key.path);
+        let expected = derived.map_or_else(|| (key.default_value)(), Value::String);
+        assert_eq!(shown["value"], expected, "{}", key.path);
+    }
+    let config = loaded.config;
+    assert_eq!(config.server.listen.0.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.domain(), "localhost");
+    assert_eq!(config.store_url(), "file:./data/store");
+    assert_eq!(config.keys_dir(), Path::new("./data/keys"));
+    let days = config.names.release_after.0.unwrap().as_secs() / 86400;
+    assert_eq!(days, 30);
+    assert_eq!(config.log.merge_delay.0.as_millis(), 200);
+    assert!(config.toxme.require_secure && config.toxme.strict_possession);
+    assert!(config.limits.enabled);
+}
+
+#[test]
+fn every_key_is_read_from_every_source() {
+    for (key, text, toml) in SAMPLES {
+        let (section, name) = key.split_once('.').unwrap();
+        let file = format!("\n[{section}]\n  {name} = {toml}\n");
+        let variable = format!("SEALBOOK_{}__{}", section, name).to_uppercase();
+        let flag = format!("{key}={text}");
+        let expected: Value = serde_json::from_str(toml).unwrap();
+        let column = name.len() + 6;
+        for (file, environment, set, origin) in [
+            (file.as_str(), None, None, format!("FILE:3:{column}")),
+            ("", Some((variable.as_str(), *text)), None, variable.clone()),
+            ("", None, Some(flag.as_str()), format!("--set {key}")),
+        ] {
+            let environment: Vec<_> = environment.into_iter().collect();
+            let set: Vec<_> = partner(key).into_iter().chain(set).collect();
+            let (path, loaded) = load_from(file, &environment, &set);
+            let shown = shown_values(&loaded.unwrap())[*key].clone();
+            let found = shown["origin"].as_str().unwrap().replace(&path, "FILE");
+            assert_eq!((shown["value"].clone(), found), (expected.clone(), origin));
+        }
+    }
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_default() {
+    let file = "[log]\nmerge_delay = \"1s\"\n";
+    let environment = [("SEALBOOK_LOG__MERGE_DELAY", "2s")];
+    let set = ["log.merge_delay=3s", "log.merge_delay = 4s"];
+    for (file, environment, set, expected) in [
+        (file, &environment[..], &set[..], 4000),
+        (file, &environment[..], &[], 2000),
+        (file, &[], &[], 1000),
+        ("", &[], &[], 200),
+    ] {
+        let (_, loaded) = load_from(file, environment, set);
+        let delay = loaded.unwrap().config.log.merge_delay.0;
+        assert_eq!(delay.as_millis(), expected);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_place_and_the_nearest() {
+    for (file, expected) in [
+        (
+            "[server]\nlisten = \"127.0.0.1:1\"\ntrusted_proxy = []\n",
+            "FILE:3:1: server.trusted_proxy: unknown key, did you mean server.trusted_proxies?",
+        ),
+        (
+            "[sever]\nlisten = \"127.0.0.1:1\"\n",
+            "FILE:1:2: sever: unknown section, did you mean [server]?",
+        ),
+        (
+            "log.mergedelay = \"1s\"",
+            "FILE:1:5: log.mergedelay: unknown key, did you mean log.merge_delay?",
+        ),
+        (
+            "[server]\nmerge_delay = \"1s\"",
+            "FILE:2:1: server.merge_delay: unknown key, did you mean log.merge_delay?",
+        ),
+        (
+            "server = 3",
+            "FILE:1:1: server: is a section: write [server] and its keys below",
+        ),
+        (
+            "[log]\nzzz = 1",
+            "FILE:2:1: log.zzz: unknown key; see docs/CONFIG.md or `sealbook config default` for \
+             all of them",
+        ),
+    ] {
+        assert_eq!(problems(file, &[], &[]), expected);
+    }
+    let environment = [("SEALBOOK_SERVER__LISTN", "x")];
+    assert_eq!(
+        problems("", &environment, &[]),
+        "SEALBOOK_SERVER__LISTN: unknown key, did you mean SEALBOOK_SERVER__LISTEN?"
+    );
+    assert_eq!(
+        problems("", &[], &["server.lisen=x", "listen"]),
+        "--set server.lisen: server.lisen: unknown key, did you mean server.listen?\n\
+         --set listen: write it as section.key=value, such as server.listen=127.0.0.1:8081"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_place_and_what_was_expected() {
+    for (file, expected) in [
+        (
+            "[server]\nlisten = 8080",
+            "FILE:2:10: server.listen: expected an address and port such as \"127.0.0.1:8080\" or \
+             \"[::]:443\", found a value of type integer",
+        ),
+        (
+            "[limits]\nenabled = \"true\"",
+            "FILE:2:11: limits.enabled: expected true or false, found \"true\" with quotes",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"unix\", \"10.0.0.0/99\"]",
+            "FILE:2:19: server.trusted_proxies: expected a list of addresses, networks or \
+             \"unix\", found \"10.0.0.0/99\"",
+        ),
+        (
+            "[server]\ntrusted_proxies = [1]",
+            "FILE:2:19: server.trusted_proxies: expected a list of addresses, networks or \
+             \"unix\", found a list with something that is not a string",
+        ),
+        (
+            "[names]\nrelease_after = \"30 days\"",
+            "FILE:2:17: names.release_after: expected a duration such as \"30d\" or \"12h\", or \
+             \"never\", found \"30 days\"",
+        ),
+        (
+            "[server]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"",
+            "FILE:3:1: not TOML: duplicate key",
+        ),
+        (
+            "# ä\n[server]\ntls_cert = \"/cert\"",
+            "FILE:3:12: server.tls_cert: set server.tls_key too, TLS needs both",
+        ),
+    ] {
+        assert_eq!(problems(file, &[], &[]), expected);
+    }
+    let environment = [("SEALBOOK_TOXME__REQUIRE_SECURE", "yes")];
+    assert_eq!(
+        problems("", &environment, &[]),
+        "SEALBOOK_TOXME__REQUIRE_SECURE: toxme.require_secure: expected true or false, found \"yes\""
+    );
+}
+
+#[test]
+fn values_that_are_out_of_bounds_are_refused() {
+    for set in [
+        "server.listen=localhost:80",
+        "server.listen=127.0.0.1",
+        "server.data_dir=",
+        "server.public_url=names.example",
+        "server.public_url=ftp://names.example",
+        "server.public_url=https://names.example/path",
+        "server.public_url=https://me@names.example",
+        "server.domain=-names.example",
+        "server.domain=names..example",
+        "server.domain=names example",
+        "store.url=postgres://x",
+        "store.url=file:",
+        "log.origin=a b",
+        "log.origin=a+b",
+        "log.merge_delay=61s",
+        "log.merge_delay=200",
+        "log.merge_delay=ms",
+        "log.merge_delay=-1s",
+        "log.merge_delay=never",
+        "names.release_after=99999999999999999999d",
+        "names.release_after=9999999999999999d",
+        "names.release_after=1w",
+    ] {
+        let said = problems("", &[], &[set]);
+        let (key, value) = set.split_once('=').unwrap();
+        assert!(
+            said.starts_with(&format!("--set {key}: {key}: expected ")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("found {value:?}")), "{said}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let file = "[server]\nlisen = 1\ndata_dir = 2\n[log]\norigin = 3\n";
+    assert_eq!(
+        problems(file, &[], &["limits.enabled=4"]).lines().count(),
+        4
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let given = Given {
+        file: Some("/nonexistent/sealbook.toml".into()),
+        set: Vec::new(),
+    };
+    let said = load(&given, []).err().unwrap().to_string();
+    assert!(
+        said.starts_with("/nonexistent/sealbook.toml: cannot read it: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_empty_string_unsets() {
+    let file = "[server]\npublic_url = \"https://names.example\"\n";
+    let (_, set) = load_from(file, &[], &[]);
+    let config = set.unwrap().config;
+    assert_eq!(config.public_host().unwrap(), "names.example");
+    assert_eq!(config.domain(), "names.example");
+    let (_, unset) = load_from(file, &[("SEALBOOK_SERVER__PUBLIC_URL", "")], &[]);
+    assert_eq!(unset.unwrap().config.domain(), "localhost");
+}
+
+#[test]
+fn variables_of_container_platforms_are_left_alone() {
+    let environment = [
+        ("SEALBOOK_SERVICE_HOST", "10.0.0.1"),
+        ("SEALBOOK_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("OTHER__THING", "1"),
+    ];
+    assert!(load_from("", &environment, &[]).1.is_ok());
+}
+
+#[test]
+fn durations_are_shown_with_the_largest_unit_that_fits() {
+    for (given, expected) in [
+        ("0ms", "0s"),
+        ("0d", "0s"),
+        ("48h", "2d"),
+        ("36h", "36h"),
+        ("90m", "90m"),
+        ("120s", "2m"),
+        ("1500ms", "1500ms"),
+        ("never", "never"),
+    ] {
+        let (_, loaded) = load_from("", &[], &[&format!("names.release_after={given}")]);
+        let shown = shown_values(&loaded.unwrap());
+        assert_eq!(shown["names.release_after"]["value"], json!(expected));
+    }
+}
+
+#[test]
+fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
+    let file = default_file();
+    let (_, commented) = load_from(&file, &[], &[]);
+    let live: String = file
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    assert_eq!(live.matches(" = ").count(), keys().count());
+    // An unset data directory is an error, so its line must not be an empty string.
+    let (_, live) = load_from(&live, &[], &[]);
+    assert_eq!(
+        shown(&commented.unwrap(), false),
+        shown(&live.unwrap(), false)
+    );
+}
+
+#[test]
+fn show_writes_a_file_that_reads_back() {
+    let set: Vec<String> = SAMPLES
+        .iter()
+        .map(|(key, text, _)| format!("{key}={text}"))
+        .collect();
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let (_, loaded) = load_from("", &[], &set);
+    let loaded = loaded.unwrap();
+    for with_origin in [false, true] {
+        let text = shown(&loaded, with_origin);
+        assert_eq!(text.contains("# --set server.listen"), with_origin);
+        let (_, again) = load_from(&text, &[], &[]);
+        assert_eq!(shown(&again.unwrap(), false), shown(&loaded, false));
+    }
+}
+
+#[test]
+fn the_reference_is_the_one_in_the_repository() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIG.md");
+    let written = fs::read_to_string(path).unwrap();
+    assert!(
+        written == markdown(),
+        "run `cargo run -p sealbook -- config default --markdown > docs/CONFIG.md`"
+    );
+}

@@ -1,0 +1,186 @@
+use std::net::Ipv4Addr;
+
+use axum::routing::get;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+const DRAIN: Duration = Duration::from_millis(300);
+
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    listener: JoinHandle<()>,
+    tasks: TaskTracker,
+}
+
+/// A listener whose `/slow` answers after 100 ms, `/stuck` never.
+async fn run(connections_max: usize) -> Running {
+    let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let router = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route(
+            "/slow",
+            get(|| async {
+                sleep(Duration::from_millis(100)).await;
+                "slow"
+            }),
+        )
+        .route(
+            "/stuck",
+            get(|| async {
+                std::future::pending::<()>().await;
+                "never"
+            }),
+        );
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let listener = Listener {
+        socket,
+        tls: None,
+        router,
+        connections_max,
+        tasks: tasks.clone(),
+    };
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
+    let listener = tokio::spawn(listener.run(stop.clone(), DRAIN));
+    Running {
+        address,
+        stop,
+        listener,
+        tasks,
+    }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Stops and waits for the listener and every task.
+    async fn end(self) {
+        self.stop.cancel();
+        self.listener.await.unwrap();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Reads until the text ends with `end`, or the connection does.
+async fn read_to(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(end.as_bytes()) {
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => text.extend_from_slice(&chunk[..read]),
+        }
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn answers_request_after_request_on_one_connection() {
+    let server = run(10).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        ask(&mut stream, "/").await;
+        let answer = read_to(&mut stream, "hello").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
+    let server = run(1).await;
+    let mut first = server.connect().await;
+    ask(&mut first, "/").await;
+    read_to(&mut first, "hello").await;
+
+    let mut second = server.connect().await;
+    ask(&mut second, "/").await;
+    let answer = read_to(&mut second, "connections\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
+        "{answer}"
+    );
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        answer.contains(&format!("content-length: {}\r\n", body.len())),
+        "{answer}"
+    );
+
+    drop(first);
+    let mut served = String::new();
+    while !served.starts_with("HTTP/1.1 200") {
+        let mut third = server.connect().await;
+        ask(&mut third, "/").await;
+        served = read_to(&mut third, "hello").await;
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_answered_and_new_connections_refused() {
+    let server = run(10).await;
+    let mut stream = server.connect().await;
+    ask(&mut stream, "/slow").await;
+    sleep(Duration::from_millis(30)).await;
+    let address = server.address;
+    server.end().await;
+    let answer = read_to(&mut stream, "slow").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut() {
+    let server = run(10).await;
+    let mut stream = server.connect().await;
+    ask(&mut stream, "/stuck").await;
+    sleep(Duration::from_millis(30)).await;
+    server.end().await;
+    assert_eq!(read_to(&mut stream, "never").await, "");
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_delay_the_stop() {
+    let server = run(10).await;
+    let mut idle = server.connect().await;
+    ask(&mut idle, "/").await;
+    read_to(&mut idle, "hello").await;
+    timeout(DRAIN / 2, server.end()).await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_and_too_long_headers_are_refused() {
+    let server = run(10).await;
+    let many: String = (0..200).map(|at| format!("x-{at}: 1\r\n")).collect();
+    let long = format!("x: {}\r\n", "a".repeat(40_000));
+    for headers in [many, long] {
+        let mut stream = server.connect().await;
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}\r\n");
+        // The server may answer and close before it has read everything.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let answer = read_to(&mut stream, "\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_refused_with_a_hint() {
+    let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let said = bind(address).await.unwrap_err();
+    assert!(
+        said.starts_with(&format!("cannot bind {address}: another process")),
+        "{said}"
+    );
+}

@@ -1,0 +1,220 @@
+//! Configuration to ports to engine to router: the only place where adapters meet ports.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use engine::ports::Ports;
+use engine::ports::rng::{Rng, draw};
+use engine::ports::store::{Direction, Freshness, Key, KeyRange, Store};
+use engine::ports::timer::Timer;
+use engine::{Engine, Settings};
+use httpkit::client_ip::ClientPolicy;
+use httpkit::clock::Clock;
+use httpkit::limits::with_timeout;
+use httpkit::log::RequestLog;
+use httpkit::stack;
+use outbound::remembered::Remembered;
+use outbound::signer_file::{self, ServerKeys};
+use outbound::system::{OsRng, SystemTimer};
+use store::OpenError;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure, chain};
+use crate::health;
+
+/// Time a request has, its body included.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// File of the highest checkpoint, in the data directory.
+const REMEMBERED: &str = "checkpoint.latest";
+
+/// A server put together, not yet listening.
+pub(crate) struct Wired {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    /// `None` when there is nothing to remember beyond the process.
+    pub(crate) remembered: Option<Remembered>,
+    pub(crate) names_loaded: Arc<AtomicBool>,
+    /// Key that clients seal requests to.
+    pub(crate) toxme_key: [u8; 32],
+    pub(crate) router: Router,
+}
+
+/// Opens the store and the keys, starts the engine over them and merges the doors.
+///
+/// # Errors
+/// A sentence for the operator: what is wrong, where, and what to do.
+pub(crate) async fn wire_up(config: &Config, timer: SystemTimer) -> Result<Wired, Failure> {
+    let store = open_store(&config.store_url()).await?;
+    let wired = over(config, timer, store.clone()).await;
+    if wired.is_err() {
+        store.close().await;
+    }
+    wired
+}
+
+async fn over(
+    config: &Config,
+    timer: SystemTimer,
+    store: Arc<dyn Store>,
+) -> Result<Wired, Failure> {
+    let keys = open_keys(config, store.as_ref()).await?;
+    let toxme_key = keys.toxme.public_key();
+    let ports = ports(store.clone(), timer, keys);
+    let engine = Engine::open(ports, settings(config))
+        .await
+        .map_err(|error| Failure::failed(chain(&error)))?;
+    let remembered = if config.is_in_memory() {
+        None
+    } else {
+        let remembered = Remembered::at(config.server.data_dir.join(REMEMBERED));
+        check_remembered(&engine, &remembered).await?;
+        Some(remembered)
+    };
+    let names_loaded = Arc::new(AtomicBool::new(false));
+    let state = health::State {
+        engine: engine.clone(),
+        names_loaded: names_loaded.clone(),
+    };
+    let router = wrapped(config, timer, doors(&engine, health::router(state)));
+    Ok(Wired {
+        engine,
+        store,
+        remembered,
+        names_loaded,
+        toxme_key,
+        router,
+    })
+}
+
+/// Opens a store by its URL.
+///
+/// # Errors
+/// `Conflict` when another process has it.
+pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
+    store::open(url, store::Options::default())
+        .await
+        .map_err(|error| match error {
+            OpenError::Held { .. } => {
+                let hint = "stop that server, or talk to it by its URL";
+                Failure::new(Exit::Conflict, format!("{error}; {hint}"))
+            }
+            OpenError::UnknownScheme(_)
+            | OpenError::NewerFormat { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::Damaged { .. }
+            | OpenError::Io { .. }
+            | OpenError::Interrupted => Failure::failed(chain(&error)),
+        })
+}
+
+async fn open_keys(config: &Config, store: &dyn Store) -> Result<ServerKeys, Failure> {
+    let keys = if config.is_in_memory() {
+        signer_file::ephemeral(&OsRng)
+    } else {
+        let is_empty = is_empty(store).await?;
+        signer_file::open(&config.keys_dir(), is_empty, &OsRng)
+    };
+    keys.map_err(|error| Failure::failed(chain(&error)))
+}
+
+async fn is_empty(store: &dyn Store) -> Result<bool, Failure> {
+    let whole = KeyRange {
+        start: Key::new(),
+        end: None,
+    };
+    store
+        .scan(whole, Direction::Forward, 1, Freshness::Now)
+        .await
+        .map(|rows| rows.is_empty())
+        .map_err(|error| Failure::failed(chain(&error)))
+}
+
+fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
+    Ports {
+        store,
+        timer: Arc::new(timer),
+        rng: Arc::new(OsRng),
+        log_signer: keys.log,
+        record_signer: keys.record,
+        box_key: keys.toxme,
+        label_key: keys.commitment,
+        pepper: keys.pepper,
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        domain: config.domain(),
+        origin: config
+            .log
+            .origin
+            .as_ref()
+            .map(|origin| origin.as_str().to_owned()),
+        public_host: config.public_host(),
+        merge_delay: config.log.merge_delay.0,
+        release_after: config.names.release_after.0,
+        strict_possession: config.toxme.strict_possession,
+        limits_enabled: config.limits.enabled,
+        processes: NonZeroU32::MIN,
+    }
+}
+
+/// Compares the log with what an earlier run has published; the engine goes read-only when the
+/// store is behind it.
+async fn check_remembered(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
+    let note = remembered
+        .load()
+        .map_err(|error| Failure::failed(chain(&error)))?;
+    let Some(note) = note else { return Ok(()) };
+    engine.check_remembered(&note).await.map_err(|error| {
+        Failure::failed(format!(
+            "{}: {}; put the file that belongs to this store back. Without the file the server \
+             starts, but cannot tell whether the store is an old copy",
+            remembered.path().display(),
+            chain(&error)
+        ))
+    })
+}
+
+/// Every door on one router.
+fn doors(engine: &Engine, health: Router) -> Router {
+    let tlog = door_tlog::State {
+        engine: engine.clone(),
+    };
+    health
+        .merge(door_tlog::router(tlog))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") })
+}
+
+fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
+    let clock =
+        Clock::new(move || u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX));
+    let is_local_trial = config.server.public_url.is_none();
+    let trusted = config.server.trusted_proxies.trusted();
+    let clients = ClientPolicy::new(trusted, is_local_trial, &clock);
+    let ids_from = u64::from_be_bytes(draw(&OsRng as &dyn Rng));
+    let lines = tracing::enabled!(tracing::Level::DEBUG);
+    let log = RequestLog::new(clock, lines, ids_from);
+    let router = with_timeout(router, REQUEST_TIME, too_late);
+    stack::wrap(router, Arc::new(clients), Arc::new(log))
+}
+
+fn too_late() -> Response {
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the request took too long\n",
+    )
+        .into_response()
+}
+
+/// A path for people: relative ones from where the process runs.
+pub(crate) fn absolute(path: &Path) -> String {
+    let absolute = std::path::absolute(path);
+    absolute.as_deref().unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,157 @@
+//! What runs beside requests: the reconcilers, the name index, the memory of the highest
+//! checkpoint, the watch over the store's health.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use engine::Engine;
+use engine::ports::store::Health;
+use engine::reconcile::{Progress, Reconciler};
+use outbound::remembered::Remembered;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Pause after a failure.
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// Pause between two looks at the published head and at the store's health.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Starts a loop for each reconciler and each duty of this process.
+pub(crate) fn start(
+    tasks: &TaskTracker,
+    engine: &Engine,
+    remembered: Option<Remembered>,
+    names_loaded: Arc<AtomicBool>,
+    stop: &CancellationToken,
+) {
+    for reconciler in Reconciler::ALL {
+        tasks.spawn(reconcile(reconciler, engine.clone(), stop.clone()));
+    }
+    tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
+    tasks.spawn(watch_health(engine.clone(), stop.clone()));
+    if let Some(remembered) = remembered {
+        tasks.spawn(remember(engine.clone(), remembered, stop.clone()));
+    }
+}
+
+/// Warns when a duty begins to fail, and says when it works again; not at every failure between.
+struct Trouble {
+    duty: &'static str,
+    is_failing: bool,
+}
+
+impl Trouble {
+    fn of(duty: &'static str) -> Self {
+        Self {
+            duty,
+            is_failing: false,
+        }
+    }
+
+    /// Whether it went well.
+    fn note<T, E: std::error::Error>(&mut self, done: Result<T, E>) -> Option<T> {
+        let duty = self.duty;
+        match done {
+            Ok(value) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!(duty, "works again");
+                }
+                Some(value)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    let error = crate::failure::chain(&error);
+                    tracing::warn!(duty, error, "failed; trying again every second");
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Runs one reconciler until `stop`. A tick that has begun is finished.
+async fn reconcile(reconciler: Reconciler, engine: Engine, stop: CancellationToken) {
+    let mut trouble = Trouble::of(reconciler.name());
+    while !stop.is_cancelled() {
+        let done = reconciler.tick(&engine).await;
+        let next = async {
+            match trouble.note(done) {
+                Some(Progress::MoreNow) => {}
+                Some(Progress::Idle) => reconciler.wait(&engine).await,
+                None => sleep(BACK_OFF).await,
+            }
+        };
+        tokio::select! {
+            () = next => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    // Links accepted since the last batch are in the store and would wait for the next start.
+    if reconciler == Reconciler::Sequence {
+        trouble.note(reconciler.tick(&engine).await);
+    }
+}
+
+/// Loads the name index; look-ups work meanwhile, searches are refused.
+async fn load_names(engine: Engine, names_loaded: Arc<AtomicBool>, stop: CancellationToken) {
+    let mut trouble = Trouble::of("load names");
+    loop {
+        let loaded = tokio::select! {
+            loaded = engine.load_names() => loaded,
+            () = stop.cancelled() => return,
+        };
+        if trouble.note(loaded).is_some() {
+            return names_loaded.store(true, Ordering::Release);
+        }
+        tokio::select! {
+            () = sleep(BACK_OFF) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Keeps the highest published head outside the store, at most one second behind.
+async fn remember(engine: Engine, remembered: Remembered, stop: CancellationToken) {
+    let mut trouble = Trouble::of("remember the checkpoint");
+    let mut saved = None;
+    loop {
+        let is_last = stop.is_cancelled();
+        let head = engine.log().head();
+        let may_save = !matches!(engine.health(), Health::ReadOnly(_));
+        if may_save && saved != Some(head.size) {
+            let done = remembered.save(head.note.to_vec()).await;
+            if trouble.note(done).is_some() {
+                saved = Some(head.size);
+            }
+        }
+        if is_last {
+            return;
+        }
+        tokio::select! {
+            () = sleep(LOOK) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Says in the log when writes stop and when they work again.
+async fn watch_health(engine: Engine, stop: CancellationToken) {
+    let mut before = Health::Ready;
+    loop {
+        let now = engine.health();
+        if now != before {
+            match &now {
+                Health::Ready => tracing::info!("writes work again"),
+                Health::WritesPaused(reason) => tracing::warn!(reason, "writes are paused"),
+                Health::ReadOnly(reason) => tracing::error!(reason, "writes are refused"),
+            }
+            before = now;
+        }
+        tokio::select! {
+            () = sleep(LOOK) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Faults of the disk, made by the seam `Disk`.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use engine::ports::store::{Batch, CommitError, Expect, Freshness, Health, Key, Store, Version};
+
+use super::EmbeddedStore;
+use super::disk::{Disk, RealDisk, Space};
+use super::marks::Marks;
+use crate::Options;
+
+/// What the next write or mark does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    Write(io::ErrorKind),
+    PersistThenFail(io::ErrorKind),
+    Mark(io::ErrorKind),
+}
+
+struct FaultyDisk {
+    next: Mutex<Fault>,
+    full: AtomicBool,
+}
+
+impl FaultyDisk {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            next: Mutex::new(Fault::None),
+            full: AtomicBool::new(false),
+        })
+    }
+
+    fn next(&self, fault: Fault) {
+        *self.next.lock().unwrap() = fault;
+    }
+
+    fn take(&self, matches: impl Fn(Fault) -> bool) -> Fault {
+        let mut next = self.next.lock().unwrap();
+        if matches(*next) {
+            std::mem::replace(&mut *next, Fault::None)
+        } else {
+            Fault::None
+        }
+    }
+
+    fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let space = RealDisk.space(dir)?;
+        let available = if self.full.load(Ordering::SeqCst) {
+            0
+        } else {
+            space.available
+        };
+        Ok(Space { available, ..space })
+    }
+
+    fn write(&self, batch: fjall::OwnedWriteBatch) -> fjall::Result<()> {
+        match self.take(|fault| !matches!(fault, Fault::Mark(_))) {
+            Fault::Write(kind) => Err(fjall::Error::Io(kind.into())),
+            Fault::PersistThenFail(kind) => {
+                batch.commit()?;
+                Err(fjall::Error::Io(kind.into()))
+            }
+            Fault::Mark(_) | Fault::None => batch.commit(),
+        }
+    }
+
+    fn mark(&self, marks: &mut Marks, number: u64) -> io::Result<()> {
+        match self.take(|fault| matches!(fault, Fault::Mark(_))) {
+            Fault::Mark(kind) => Err(kind.into()),
+            Fault::Write(_) | Fault::PersistThenFail(_) | Fault::None => marks.put(number),
+        }
+    }
+}
+
+fn open(dir: &Path, disk: &Arc<FaultyDisk>) -> EmbeddedStore {
+    let disk: Arc<dyn Disk> = Arc::<FaultyDisk>::clone(disk);
+    EmbeddedStore::open_on(dir, Options::default(), disk).unwrap()
+}
+
+async fn put(store: &EmbeddedStore, name: &'static str) -> Result<Version, CommitError> {
+    let puts = vec![(
+        Key::from_static(name.as_bytes()),
+        Bytes::from_static(b"value"),
+    )];
+    store
+        .commit(Batch {
+            puts,
+            ..Batch::default()
+        })
+        .await
+}
+
+async fn found(store: &EmbeddedStore, name: &'static str) -> Option<Version> {
+    let keys = [Key::from_static(name.as_bytes())];
+    let rows = store.get_many(&keys, Freshness::Now).await.unwrap();
+    rows[0].as_ref().map(|row| row.0)
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_writes_until_a_restart() {
+    let (eio, other) = (io::ErrorKind::Other, io::ErrorKind::Other);
+    let faults = [
+        (Fault::Write(eio), false),
+        (Fault::PersistThenFail(other), true),
+        (Fault::Mark(other), true),
+    ];
+    for (fault, persisted) in faults {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let store = open(dir.path(), &disk);
+        let first = put(&store, "before").await.unwrap();
+        disk.next(fault);
+        let failed = put(&store, "failed").await;
+        assert!(
+            matches!(failed, Err(CommitError::Fatal(_))),
+            "{fault:?}: {failed:?}"
+        );
+        let after = put(&store, "after").await;
+        assert!(
+            matches!(after, Err(CommitError::Fatal(_))),
+            "{fault:?}: {after:?}"
+        );
+        assert!(matches!(store.health(), Health::ReadOnly(_)));
+        assert_eq!(found(&store, "before").await, Some(first), "reads go on");
+        store.close().await;
+
+        let store = open(dir.path(), &disk);
+        assert_eq!(store.health(), Health::Ready, "{fault:?}");
+        assert_eq!(found(&store, "before").await, Some(first));
+        assert_eq!(
+            found(&store, "failed").await.is_some(),
+            persisted,
+            "{fault:?}"
+        );
+        assert_eq!(found(&store, "after").await, None);
+        assert!(put(&store, "again").await.unwrap() > first);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_pauses_writes_and_they_resume() {
+    let full = io::ErrorKind::StorageFull;
+    for fault in [
+        Fault::None,
+        Fault::Write(full),
+        Fault::PersistThenFail(full),
+        Fault::Mark(full),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let store = open(dir.path(), &disk);
+        let first = put(&store, "before").await.unwrap();
+        disk.next(fault);
+        disk.set_full(fault == Fault::None);
+        let refused = put(&store, "refused").await;
+        assert!(
+            matches!(refused, Err(CommitError::Unavailable(_))),
+            "{fault:?}: {refused:?}"
+        );
+        disk.set_full(true);
+        let refused = put(&store, "refused").await;
+        assert!(
+            matches!(refused, Err(CommitError::Unavailable(_))),
+            "{fault:?}: {refused:?}"
+        );
+        assert!(
+            matches!(store.health(), Health::WritesPaused(_)),
+            "{fault:?}"
+        );
+        assert_eq!(found(&store, "before").await, Some(first), "reads go on");
+
+        disk.set_full(false);
+        let resumed = put(&store, "after").await.unwrap();
+        assert!(resumed > first, "{fault:?}");
+        assert_eq!(store.health(), Health::Ready);
+        assert_eq!(found(&store, "before").await, Some(first));
+        store.close().await;
+        let store = open(dir.path(), &disk);
+        assert_eq!(store.health(), Health::Ready, "{fault:?}");
+        assert_eq!(found(&store, "after").await, Some(resumed));
+    }
+}
+
+#[tokio::test]
+async fn a_paused_store_resumes_without_being_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    disk.set_full(true);
+    assert!(put(&store, "refused").await.is_err());
+    assert!(matches!(store.health(), Health::WritesPaused(_)));
+    disk.set_full(false);
+    while store.health() != Health::Ready {
+        tokio::task::yield_now().await;
+    }
+    put(&store, "after").await.unwrap();
+}
+
+#[tokio::test]
+async fn versions_of_failed_groups_are_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    put(&store, "a").await.unwrap();
+    disk.next(Fault::PersistThenFail(io::ErrorKind::StorageFull));
+    assert!(put(&store, "a").await.is_err());
+    let next = put(&store, "b").await.unwrap();
+    let unknown = found(&store, "a").await.unwrap();
+    assert!(
+        unknown < next,
+        "the group whose outcome was unknown kept its version"
+    );
+    let batch = Batch {
+        checks: vec![(Key::from_static(b"a"), Expect::Is(unknown))],
+        deletes: vec![Key::from_static(b"a")],
+        ..Batch::default()
+    };
+    store.commit(batch).await.unwrap();
+    assert_eq!(found(&store, "a").await, None);
+}
+
+/// Counts what is logged, by message.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Recorder {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("store")
+    }
+
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message<'a>(&'a mut Vec<String>);
+        impl tracing::field::Visit for Message<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0.push(format!("{value:?}"));
+                }
+            }
+        }
+        event.record(&mut Message(&mut self.0.lock().unwrap()));
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_torn_write_is_said_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    put(&store, "a").await.unwrap();
+    put(&store, "b").await.unwrap();
+    store.close().await;
+    let journal = super::journal::files(&dir.path().join("fjall"))
+        .unwrap()
+        .pop()
+        .unwrap();
+    let whole = super::journal::scan(&journal).unwrap().valid_bytes;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&journal)
+        .unwrap();
+    file.write_all_at(&[1, 9, 9, 9], whole).unwrap();
+
+    let recorder = Recorder::default();
+    let store = tracing::subscriber::with_default(recorder.clone(), || open(dir.path(), &disk));
+    assert_eq!(store.health(), Health::Ready);
+    let said = recorder.0.lock().unwrap().clone();
+    let line = format!(
+        "dropped a torn write of 4 bytes at the end of {}",
+        journal.display()
+    );
+    assert_eq!(said, [line]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path(), &FaultyDisk::new());
+    store.queue_wait = std::time::Duration::ZERO;
+    let all = Arc::clone(&store.shares)
+        .acquire_many_owned(super::QUEUE_SHARES)
+        .await
+        .unwrap();
+    let refused = put(&store, "a").await;
+    assert!(matches!(&refused, Err(CommitError::Unavailable(said)) if said.contains("queue")));
+    drop(all);
+    put(&store, "a").await.unwrap();
+}
