@@ -366,4 +366,6 @@ macro_rules! in_tx {
 pub(crate) use in_tx;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
