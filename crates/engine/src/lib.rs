@@ -28,8 +28,6 @@ pub mod rate;
 pub mod reconcile;
 mod table;
 mod tables;
-#[cfg(test)]
-mod testing;
 mod tx;
 pub mod types;
 

@@ -216,8 +216,8 @@ pub(crate) fn guard_ended(policy: u8, row: &GuardRow, now: UnixMillis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, Hands};
     use crate::tx::in_tx;
+    use crate::tx::testing::{Bench, Hands};
 
     const DAY_MS: u64 = 86_400_000;
 

@@ -268,6 +268,7 @@ impl Unit<'_> {
             let refused = CommitError::Fatal(reason.into());
             return Settled::Done(Err(Internal::from(refused).into()));
         }
+        let puts = batch.puts.clone();
         match self.store.commit(batch).await {
             Ok(_) => {
                 self.sink.apply(effects);
@@ -290,8 +291,26 @@ impl Unit<'_> {
             {
                 Settled::Done(outcome)
             }
-            Err(error) => Settled::Done(Err(Internal::from(error).into())),
+            Err(error) => {
+                if self.holds(&puts).await {
+                    self.sink.apply(effects);
+                }
+                Settled::Done(Err(Internal::from(error).into()))
+            }
         }
+    }
+
+    /// Whether the store has all these rows: then a batch of unknown outcome was applied, and its
+    /// effects are due. It may not be durable yet, so it is not reported as done.
+    async fn holds(&self, puts: &[(Key, Bytes)]) -> bool {
+        let keys: Vec<Key> = puts.iter().map(|(key, _)| key.clone()).collect();
+        let Ok(rows) = self.store.get_many(&keys, Freshness::Now).await else {
+            return false;
+        };
+        let is_put = |(row, (_, put)): (Option<(Version, Bytes)>, &(Key, Bytes))| {
+            row.is_some_and(|(_, found)| found == *put)
+        };
+        !puts.is_empty() && rows.into_iter().zip(puts).all(is_put)
     }
 
     /// A random pause that grows with the number of conflicts; none after the first.
@@ -346,5 +365,7 @@ macro_rules! in_tx {
 }
 pub(crate) use in_tx;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -196,6 +196,24 @@ async fn a_directory_is_created_once_whatever_becomes_of_the_commit() {
     }
 }
 
+#[tokio::test]
+async fn search_shows_what_was_written_whatever_the_store_answered() {
+    for (mode, expect) in [(Mode::Fail, 0), (Mode::PersistThenFail, 1)] {
+        let clock = World::start_clock();
+        let (store, faults) = Faulty::new(memory(&clock));
+        let world = World::join(Arc::new(store), clock, settings(), 0).await;
+        faults.fail_commit(1, mode);
+        let refused = push(&world, 1, "alice").await;
+        assert!(matches!(refused, Err(NameError::Internal(error)) if error.is_unavailable()));
+        let found = world.engine.names().search(Some("alice"), Some(0)).await;
+        assert_eq!(found.unwrap().len(), expect, "{mode:?}");
+        assert_eq!(
+            world.engine.names().lookup("alice", None).await.is_ok(),
+            expect == 1
+        );
+    }
+}
+
 /// A signer that remembers what it was asked to sign.
 struct RecordingSigner(FixedSigner, Mutex<Vec<Vec<u8>>>);
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::table::Row;
-use crate::testing::Bench;
 use crate::tx::in_tx;
+use crate::tx::testing::Bench;
 
 fn job() -> Job {
     Job::EraseLinks {

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::tables::{GUARDS, GuardRow, JOBS};
-use crate::testing::Bench;
+use crate::tx::testing::Bench;
 
 const KEY: (u8, [u8; 32]) = (1, [7; 32]);
 const OTHER: (u8, [u8; 32]) = (1, [8; 32]);

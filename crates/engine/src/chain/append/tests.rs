@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tables::{INTENTS, TRACKS};
-use crate::testing::Bench;
+use crate::tx::testing::Bench;
 use crate::tx::{Effect, in_tx};
 use crate::types::Kid;
 use crate::types::link::{Dialect, TrackStep};
