@@ -31,7 +31,7 @@ sections! {
         /// Directory of everything the server keeps: keys, store, the newest checkpoint. Made if
         /// absent. Only one server may use it at a time.
         data_dir: PathBuf = "./data";
-        /// URL under which clients reach the server, such as "https://names.example". Unset means
+        /// URL under which clients reach the server, such as `https://names.example`. Unset means
         /// a local trial: plain HTTP counts as secure if it comes from this machine.
         public_url: Option<PublicUrl> = "";
         /// Home domain of names: `alice` here is `alice@<domain>` elsewhere. Unset takes the host of
