@@ -78,6 +78,8 @@ pub(crate) async fn run(load: &Load, output: &Output) -> Result<bool> {
     let mut connection = Connection::open(load.server).await?;
     let key = tox::server_key(&mut connection).await?;
     let zipf = Arc::new(Zipf::new(load.names, ZIPF_S));
+    // Spare names are this run's own: those of the run before are held by keys that are gone.
+    let run = clock::unix_s();
     let pace = Pace {
         connections: load.connections,
         duration: Duration::from_secs(load.seconds),
@@ -88,8 +90,8 @@ pub(crate) async fn run(load: &Load, output: &Output) -> Result<bool> {
             population,
             key,
             zipf: Arc::clone(&zipf),
-            random: Random::stream(load.seed ^ clock::unix_s(), number),
-            number,
+            random: Random::stream(load.seed ^ run, number),
+            spare: format!("spare{run:x}-{number}"),
             spares: Vec::new(),
             serial: 0,
         })
@@ -107,7 +109,8 @@ struct Mix {
     key: BoxPublicKey,
     zipf: Arc<Zipf>,
     random: Random,
-    number: u64,
+    /// What the names begin with that this connection registers and deletes.
+    spare: String,
     /// Names of this connection's own that it may delete.
     spares: Vec<Profile>,
     serial: u64,
@@ -182,7 +185,7 @@ impl Mix {
             return profile.push(&self.key, &record, &mut self.random);
         }
         self.serial += 1;
-        let name = format!("spare{}-{}", self.number, self.serial);
+        let name = format!("{}-{}", self.spare, self.serial);
         let profile = Profile::new(name, self.random.next(), self.serial);
         let body = profile.push(&self.key, &record, &mut self.random);
         self.spares.push(profile);
@@ -239,7 +242,7 @@ mod tests {
             key: BoxSecretKey::from_bytes([1; 32]).public(),
             zipf: Arc::new(Zipf::new(50, ZIPF_S)),
             random: Random::new(5),
-            number: 0,
+            spare: "spare".to_owned(),
             spares: Vec::new(),
             serial: 0,
         };

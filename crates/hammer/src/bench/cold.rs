@@ -1,8 +1,9 @@
 //! B11 and B16: starting, and doing nothing.
 
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::line::{Line, Target};
 use super::{Bed, START_WAIT, file_bytes};
@@ -47,7 +48,6 @@ pub(super) async fn idle(bed: &Bed) -> Result<Vec<Line>> {
         note,
     };
     let percent = 100.0 * used.as_secs_f64() / WATCH.as_secs_f64();
-    let size = bytes(file_bytes(&bed.launch.program)?) / MIB;
     let none = String::new;
     Ok(vec![
         line("idle, resident memory", resident / MIB, "MiB", 40.0, none()),
@@ -58,7 +58,16 @@ pub(super) async fn idle(bed: &Bed) -> Result<Vec<Line>> {
             0.2,
             format!("over {WATCH:?}, in ticks of 10 ms"),
         ),
-        line("binary", size, "MiB", 30.0, none()),
+        line(
+            "binary, without debug information",
+            bytes(stripped_bytes(bed)?) / MIB,
+            "MiB",
+            30.0,
+            format!(
+                "{:.1} MiB with it",
+                bytes(file_bytes(&bed.launch.program)?) / MIB
+            ),
+        ),
         line(
             "start with an empty store, to the first look-up",
             ms(restart),
@@ -120,6 +129,19 @@ async fn answering(bed: &Bed, name: &str, code: i32) -> Result<Server> {
         reply.c
     );
     Ok(server)
+}
+
+/// What is left of the programme after `strip`, as packages ship it.
+fn stripped_bytes(bed: &Bed) -> Result<u64> {
+    let stripped = bed.scratch.path().join("stripped");
+    let status = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(&bed.launch.program)
+        .status()
+        .context("run strip")?;
+    ensure!(status.success(), "strip: {status}");
+    file_bytes(&stripped)
 }
 
 fn bytes(count: u64) -> f64 {
