@@ -353,7 +353,11 @@ mod tests {
 
     #[test]
     fn lists_are_read_with_and_without_brackets() {
-        for words in ["10.0.0.0/8,unix", " 10.0.0.0/8 , unix ,", "[\"10.0.0.0/8\", 'unix']"] {
+        for words in [
+            "10.0.0.0/8,unix",
+            " 10.0.0.0/8 , unix ,",
+            "[\"10.0.0.0/8\", 'unix']",
+        ] {
             assert_eq!(split(words), ["10.0.0.0/8", "unix"], "{words}");
         }
         for words in ["", "[]", " , "] {
