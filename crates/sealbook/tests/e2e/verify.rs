@@ -143,26 +143,27 @@ fn a_flipped_byte_in_a_copy_is_found() {
     );
 }
 
-/// The table of entry bundles, as docs/STORAGE.md numbers it.
+/// The table of entry bundles, as `engine::tables` numbers it.
 const BUNDLES: u8 = 0x42;
 
-/// Changes one byte of the last entry but one of the first bundle, with the store's own checksums
-/// made right, as a dishonest operator would.
-async fn rewrite_an_entry(path: &Path) -> u64 {
+/// The table of Tox records, as `engine::tables` numbers it.
+const TOX_RECORDS: u8 = 0x13;
+
+/// Changes the first row of a table with the store's own checksums made right, as a dishonest
+/// operator would.
+async fn rewrite<T>(path: &Path, table: u8, change: impl FnOnce(&mut [u8]) -> T) -> T {
     let url = format!("file:{}", path.display());
     let store = store::open(&url, store::Options::default()).await.unwrap();
     let range = KeyRange {
-        start: Key::from(vec![BUNDLES]),
-        end: Some(Key::from(vec![BUNDLES + 1])),
+        start: Key::from(vec![table]),
+        end: Some(Key::from(vec![table + 1])),
     };
     let rows = store
         .scan(range, Direction::Forward, 1, Freshness::Now)
         .await;
     let (key, _, value) = rows.unwrap().remove(0);
-    let length = usize::from(u16::from_be_bytes([value[0], value[1]])) + 2;
-    let index = value.len() / length - 2;
     let mut changed = value.to_vec();
-    changed[index * length + length - 10] ^= 1;
+    let done = change(&mut changed);
     let puts = vec![(key, changed.into())];
     store
         .commit(Batch {
@@ -172,19 +173,60 @@ async fn rewrite_an_entry(path: &Path) -> u64 {
         .await
         .unwrap();
     store.close().await;
+    done
+}
+
+fn rewrite_now<T>(path: &Path, table: u8, change: impl FnOnce(&mut [u8]) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(rewrite(path, table, change))
+}
+
+/// Changes one byte of the last entry but one of a bundle, and tells its index.
+fn change_an_entry(bundle: &mut [u8]) -> u64 {
+    let length = usize::from(u16::from_be_bytes([bundle[0], bundle[1]])) + 2;
+    let index = bundle.len() / length - 2;
+    bundle[index * length + length - 10] ^= 1;
     u64::try_from(index).unwrap()
+}
+
+#[test]
+fn a_swapped_tox_id_is_refused_by_who_verifies() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    place.json(&["key", "new"]);
+    let pushed = place.json(&["push", "alice", "--url", &server.url()]);
+    server.stop();
+    let true_id = pushed["tox_id"].as_str().unwrap().to_owned();
+    let key: Vec<u8> = (0..32)
+        .map(|at| u8::from_str_radix(&true_id[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    rewrite_now(&place.path("data/store"), TOX_RECORDS, |row| {
+        let nospam = places_of(row, &key)[0] + key.len();
+        // The first byte of the nospam counts in the first of the checksum.
+        row[nospam] ^= 1;
+        row[nospam + 4] ^= 1;
+    });
+
+    let server = place.serve(&[]);
+    let url = server.url();
+    let believed = place.json(&["lookup", "alice", "--url", &url]);
+    assert_ne!(believed["tox_id"], true_id);
+    let refused = place.run(&["lookup", "alice", "--verify", "--url", &url]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (4, ""));
+    assert!(
+        refused.stderr.contains("do not use the answer"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
 fn a_rewritten_entry_is_found_with_its_index() {
     let place = Place::new();
     with_names(&place).stop();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let index = runtime
-        .unwrap()
-        .block_on(rewrite_an_entry(&place.path("data/store")));
+    let index = rewrite_now(&place.path("data/store"), BUNDLES, change_an_entry);
     let refused = place.run(&["--json", "log", "verify", "data"]);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     let said: Value = serde_json::from_str(&refused.stderr).unwrap();
