@@ -1,7 +1,10 @@
 //! `log verify`, of a directory and of a server.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
 use serde_json::Value;
@@ -87,6 +90,83 @@ fn an_old_copy_of_the_store_is_told_from_the_newest_by_what_is_remembered() {
     let refused = place.run(&["log", "verify", "old"]);
     assert_eq!(refused.code, 4);
     assert!(refused.stderr.contains("old copy"), "{}", refused.stderr);
+}
+
+/// Two servers that continue one log in two ways, under one key.
+fn forked(place: &Place) -> [Server; 2] {
+    with_names(place).stop();
+    copy_dir(&place.path("data"), &place.path("other"));
+    let servers =
+        ["data", "other"].map(|dir| place.serve(&["--set", &format!("server.data_dir={dir}")]));
+    place.json(&["key", "new"]);
+    for (server, name) in servers.iter().zip(["dave", "erin"]) {
+        let url = server.url();
+        place.json(&["push", name, "--url", &url]);
+        place.json(&["lookup", name, "--verify", "--state", name, "--url", &url]);
+    }
+    servers
+}
+
+/// Passes requests on to the first server until it has given out one checkpoint, and to the second
+/// one from then on; answers the address.
+fn two_faced(servers: &[Server; 2]) -> String {
+    let faces = servers
+        .each_ref()
+        .map(|server| server.url().replace("http://", ""));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut face = 0;
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap() > 0 {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let Some(head) = request.strip_suffix("\r\n\r\n") else {
+                continue;
+            };
+            let mut server = TcpStream::connect(&faces[face]).unwrap();
+            write!(server, "{head}\r\nconnection: close\r\n\r\n").unwrap();
+            std::io::copy(&mut server, &mut client).unwrap();
+            if head.starts_with("GET /log/checkpoint ") {
+                face = 1;
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_server_that_shows_one_log_to_the_memory_and_another_to_the_audit_is_caught() {
+    let place = Place::new();
+    let servers = forked(&place);
+    let refused = place.run(&["log", "verify", "--state", "new", &two_faced(&servers)]);
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+}
+
+#[test]
+fn a_rewritten_log_is_told_from_the_one_that_is_remembered_even_if_it_is_longer() {
+    let place = Place::new();
+    let [ours, other] = forked(&place);
+    let url = other.url();
+    place.json(&["key", "new", "--out", "more"]);
+    place.json(&["push", "frank", "--key", "more", "--url", &url]);
+    place.json(&[
+        "lookup", "frank", "--verify", "--state", "erin", "--url", &url,
+    ]);
+    ours.stop();
+    other.stop();
+    assert_eq!(place.run(&["log", "verify", "other"]).code, 0);
+    fs::copy(
+        place.path("data/checkpoint.latest"),
+        place.path("other/checkpoint.latest"),
+    )
+    .unwrap();
+    let refused = place.run(&["log", "verify", "other"]);
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
 }
 
 /// Every regular file below a directory.
