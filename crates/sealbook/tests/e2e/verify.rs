@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
+use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange, Store};
 use serde_json::Value;
 
 use crate::harness::{Place, Server, copy_dir};
@@ -223,20 +224,69 @@ fn a_flipped_byte_in_a_copy_is_found() {
     );
 }
 
-/// The table of entry bundles, as docs/STORAGE.md numbers it.
+/// Tables, as docs/STORAGE.md numbers them.
+const NAMES: u8 = 0x11;
+const LINKS: u8 = 0x22;
 const BUNDLES: u8 = 0x42;
+
+/// All keys of a table.
+fn table(tag: u8) -> KeyRange {
+    KeyRange {
+        start: Key::from(vec![tag]),
+        end: Some(Key::from(vec![tag + 1])),
+    }
+}
+
+async fn open_store(path: &Path) -> Arc<dyn Store> {
+    let url = format!("file:{}", path.display());
+    store::open(&url, store::Options::default()).await.unwrap()
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
+}
+
+/// Takes out every name and every link, as a dishonest operator would who denies a name.
+async fn deny_all_names(path: &Path) {
+    let store = open_store(path).await;
+    let mut batch = Batch::default();
+    for tag in [NAMES, LINKS] {
+        let rows = store
+            .scan(table(tag), Direction::Forward, 100, Freshness::Now)
+            .await;
+        batch
+            .deletes
+            .extend(rows.unwrap().into_iter().map(|(key, ..)| key));
+    }
+    store.commit(batch).await.unwrap();
+    store.close().await;
+}
+
+#[test]
+fn a_name_that_is_denied_and_kept_back_is_not_proven_to_be_absent() {
+    let place = Place::new();
+    with_names(&place).stop();
+    block_on(deny_all_names(&place.path("data/store")));
+    let server = place.serve(&[]);
+    let look = |name: &str| {
+        let url = server.url();
+        place.run(&["lookup", name, "--verify", "--state", "new", "--url", &url])
+    };
+    assert_eq!(look("nobody").code, 3);
+    let refused = look("alice");
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("kept back"), "{}", refused.stderr);
+}
 
 /// Changes one byte of the last entry but one of the first bundle, with the store's own checksums
 /// made right, as a dishonest operator would.
 async fn rewrite_an_entry(path: &Path) -> u64 {
-    let url = format!("file:{}", path.display());
-    let store = store::open(&url, store::Options::default()).await.unwrap();
-    let range = KeyRange {
-        start: Key::from(vec![BUNDLES]),
-        end: Some(Key::from(vec![BUNDLES + 1])),
-    };
+    let store = open_store(path).await;
     let rows = store
-        .scan(range, Direction::Forward, 1, Freshness::Now)
+        .scan(table(BUNDLES), Direction::Forward, 1, Freshness::Now)
         .await;
     let (key, _, value) = rows.unwrap().remove(0);
     let length = usize::from(u16::from_be_bytes([value[0], value[1]])) + 2;
@@ -259,12 +309,7 @@ async fn rewrite_an_entry(path: &Path) -> u64 {
 fn a_rewritten_entry_is_found_with_its_index() {
     let place = Place::new();
     with_names(&place).stop();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let index = runtime
-        .unwrap()
-        .block_on(rewrite_an_entry(&place.path("data/store")));
+    let index = block_on(rewrite_an_entry(&place.path("data/store")));
     let refused = place.run(&["--json", "log", "verify", "data"]);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     let said: Value = serde_json::from_str(&refused.stderr).unwrap();
