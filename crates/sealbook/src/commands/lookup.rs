@@ -150,9 +150,17 @@ impl Lookup {
         let log = format!("{} of size {}", checkpoint.origin, checkpoint.size);
         let registered = match &proven.status {
             Status::Registered(registered) => registered,
-            Status::Released { .. } | Status::Absent | Status::Withheld { .. } => {
+            Status::Released { .. } | Status::Absent => {
                 let said = format!("there is no name {}, which {log} proves", self.name);
                 return Err(Failure::new(Exit::NotFound, said));
+            }
+            Status::Withheld { seqno } => {
+                let said = format!(
+                    "the server says that there is no name {}, but {log} holds change {seqno} of \
+                     it, which is kept back or erased: nothing is proven",
+                    self.name
+                );
+                return Err(Failure::new(Exit::Unverified, said));
             }
         };
         let words = format!(
