@@ -81,12 +81,14 @@ impl Lookup {
         let toxme = self.remote.toxme()?;
         let watched = self.watched().await?;
         let mut before = None;
-        for _ in 0..LOOKS {
+        for look in 1..=LOOKS {
             let answered = self.answer(&toxme).await?;
             let (proven, accepted) = self.prove(&watched).await?;
             // What was known before the first look, whichever look it is that agrees.
             let before = *before.get_or_insert(accepted);
-            if agree(answered, &proven.status) {
+            // After a deletion, links are erased before the log says that the name was given up.
+            let is_settled = look == LOOKS || !matches!(proven.status, Status::Withheld { .. });
+            if is_settled && agree(answered, &proven.status) {
                 return self.print(output, &proven, before);
             }
             sleep(PAUSE).await;
