@@ -32,7 +32,7 @@ impl Default for HttpOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Not an http or https URL, or one with a query.
-    #[error("not the address of a directory: {0:?}")]
+    #[error("not the URL of a server: write it as in https://names.example")]
     Address(String),
     /// The file of authorities cannot be read.
     #[error("cannot read {path}")]

@@ -53,6 +53,7 @@ impl BodyPolicy for State {
         let refusal = Refusal::Payload(match problem {
             BodyProblem::TooLarge { .. } => "the request is longer than 64 KiB",
             BodyProblem::Broken => "the request ended early; send it again",
+            BodyProblem::TooSlow => "the request took too long to arrive; send it again",
         });
         refusal.answer(None)
     }

@@ -119,10 +119,10 @@ impl TrustedProxies {
 ///    in between.
 ///
 /// The address is the peer's, unless the peer is a trusted proxy. Then it is that of `X-Real-IP`,
-/// or else the right-most address in `X-Forwarded-For` that is no trusted proxy. So a proxy must
-/// set or remove `X-Real-IP` and must append to or overwrite `X-Forwarded-For`: one that hands
-/// `X-Real-IP` through lets its clients choose their address. When the two contradict each other
-/// the log says so.
+/// or the right-most address in `X-Forwarded-For` that is no trusted proxy. A proxy that sets one
+/// of them and hands the other through would let its clients choose their address, so when they
+/// contradict each other neither counts: the address is the proxy's own, and the log says so. A
+/// proxy that sets neither must remove both.
 ///
 /// Headers of any other peer are ignored, and the log says what to configure. Each notice comes
 /// at most once a minute.
@@ -168,8 +168,12 @@ impl ClientPolicy {
         }
     }
 
+    /// The address a trusted proxy gives for its client. `None` when it gives none, or two.
     fn proxied_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        forwarding::real_ip(headers).or_else(|| self.walked_address(headers))
+        match (forwarding::real_ip(headers), self.walked_address(headers)) {
+            (Some(real), Some(walked)) => (real == walked).then_some(real),
+            (real, walked) => real.or(walked),
+        }
     }
 
     fn walked_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
@@ -196,8 +200,8 @@ impl ClientPolicy {
         }
         let (real, walked) = (forwarding::real_ip(headers)?, self.walked_address(headers)?);
         (real != walked && self.conflict_notice.due()).then(|| {
-            "X-Real-IP and X-Forwarded-For name different clients; X-Real-IP is used: make the \
-             proxy set both, or remove the one it does not set"
+            "X-Real-IP and X-Forwarded-For name different clients, so the proxy itself counts as \
+             the client: make the proxy set both, or remove the one it does not set"
                 .to_owned()
         })
     }

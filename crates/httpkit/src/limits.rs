@@ -16,6 +16,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 /// Bytes of a body a door takes unless it says otherwise.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Time a body may take to arrive. Below the time of a whole request, so that who sends too slowly
+/// is told so by the door.
+pub const BODY_TIME: Duration = Duration::from_secs(20);
+
 /// Levels of nesting JSON may have: `[]` is one level.
 pub const JSON_DEPTH_MAX: usize = 64;
 
@@ -31,6 +35,9 @@ pub enum BodyProblem {
     /// The connection broke, or the framing is wrong.
     #[error("the body ended early")]
     Broken,
+    /// Not all of it came within [`BODY_TIME`].
+    #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
+    TooSlow,
 }
 
 /// What a door's state says about bodies: how long they may be, and what the answer looks like
@@ -118,10 +125,14 @@ async fn read(request: Request, bytes_max: usize) -> Result<Bytes, BodyProblem> 
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyProblem::TooLarge { bytes_max });
     }
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyProblem::TooLarge { bytes_max }),
-        Err(_) => Err(BodyProblem::Broken),
+    let whole = Limited::new(body, bytes_max).collect();
+    match tokio::time::timeout(BODY_TIME, whole).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(BodyProblem::TooLarge { bytes_max })
+        }
+        Ok(Err(_)) => Err(BodyProblem::Broken),
+        Err(_) => Err(BodyProblem::TooSlow),
     }
 }
 
@@ -182,6 +193,21 @@ mod tests {
         Body::new(Pieces(frames.collect()))
     }
 
+    /// A body of which nothing ever comes.
+    struct Stalled;
+
+    impl HttpBody for Stalled {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
     struct Pieces(std::collections::VecDeque<Result<http_body_util::Full<Bytes>, std::io::Error>>);
 
     impl HttpBody for Pieces {
@@ -227,6 +253,13 @@ mod tests {
     async fn a_broken_one_gets_the_door_s_answer() {
         let broken = in_pieces(vec![Ok("1"), Err(std::io::Error::other("reset"))]);
         assert_eq!(send(broken).await, (400, "Broken".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stops_arriving_gets_the_door_s_answer() {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(send(Body::new(Stalled)).await, (400, "TooSlow".to_owned()));
+        assert_eq!(begun.elapsed(), BODY_TIME);
     }
 
     #[test]

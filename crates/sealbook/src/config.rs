@@ -38,7 +38,8 @@ sections! {
         /// public_url, else "localhost".
         domain: Option<Domain> = "";
         /// Proxies whose forwarding headers are believed: addresses, networks, or "unix" for peers
-        /// on Unix sockets. Whoever is in this list can pretend to be any client.
+        /// on Unix sockets. Whoever is in this list can pretend to be any client: let the proxy set
+        /// X-Forwarded-For and X-Forwarded-Proto, and set or remove X-Real-IP and Forwarded.
         trusted_proxies: Proxies = "127.0.0.0/8, ::1, unix";
         /// File of the TLS certificate and its chain, PEM. With tls_key it turns TLS on. Read once,
         /// at start.

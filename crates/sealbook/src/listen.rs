@@ -1,5 +1,7 @@
 //! The accept loop: connections in, requests to the router.
 
+mod linger;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +29,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use linger::Lingering;
 
 /// Bytes a request's head may have.
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
@@ -122,6 +126,7 @@ impl Shared {
             peer: Some(peer),
             tls: self.tls.is_some(),
         };
+        let stream = Lingering::new(stream);
         let Some(tls) = &self.tls else {
             return self.requests(stream, info, watcher).await;
         };

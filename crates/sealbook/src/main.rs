@@ -69,9 +69,17 @@ fn refuse(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         };
     }
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let said = first.strip_prefix("error: ").unwrap_or(first);
+    let said = first_paragraph(&error.to_string());
     Output::new(true).failure(&Failure::new(Exit::Usage, said));
     Exit::Usage.into()
+}
+
+/// What is wrong with a command line, with the arguments it is about, on one line.
+fn first_paragraph(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -111,12 +112,28 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
                 Failure::new(Exit::Conflict, format!("{error}; {hint}"))
             }
             OpenError::Damaged { .. } => Failure::new(Exit::Unverified, chain(&error)),
+            OpenError::Io { ref source, .. } => {
+                Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
+            }
             OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
-            | OpenError::Io { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),
         })
+}
+
+/// What an operator can do about a directory that cannot be used.
+fn remedy(kind: ErrorKind) -> &'static str {
+    if matches!(
+        kind,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    ) {
+        "; run as the user who owns it, or name a directory of your own in server.data_dir"
+    } else if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        "; free some space, nothing is lost"
+    } else {
+        ""
+    }
 }
 
 /// Where the highest checkpoint is kept; nowhere for a store that keeps nothing either.

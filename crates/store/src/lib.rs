@@ -77,7 +77,7 @@ pub enum OpenError {
     /// A later release wrote the store.
     #[error(
         "the store in {} has format {found}, this release reads up to {known}: run the release \
-         that wrote it, or export the store with that one and import it here", path.display()
+         that wrote it, or a later one", path.display()
     )]
     NewerFormat {
         /// The store's directory.

@@ -8,6 +8,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -211,6 +212,86 @@ async fn zeros_inside_the_journal_are_damage_and_nothing_is_touched() {
     }
 }
 
+/// Every regular file below a directory, in order.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    };
+    paths.into_iter().flat_map(below).collect()
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[0] ^= 0x41;
+    fs::write(path, bytes).unwrap();
+}
+
+fn shorten(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    fs::write(path, &bytes[..4]).unwrap();
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
+/// Whether a file of the engine names its tables, or names the file that does.
+fn is_in_use(path: &Path) -> bool {
+    let Ok(pointer) = fs::read(path.with_file_name("current")) else {
+        return false;
+    };
+    let version = u64::from_le_bytes(pointer[..8].try_into().unwrap());
+    path.ends_with("current") || path.ends_with(format!("v{version}"))
+}
+
+#[tokio::test]
+async fn an_engine_s_file_that_is_gone_short_or_points_nowhere_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    ten_rows(&whole).await;
+    let mut tried = 0;
+    for (round, change) in [flip, shorten, remove].into_iter().enumerate() {
+        for at in 0.. {
+            let place = dir.path().join(format!("{round}-{at}"));
+            copy(&whole, &place);
+            let Some(path) = files(&place)
+                .into_iter()
+                .filter(|path| is_in_use(path))
+                .nth(at)
+            else {
+                break;
+            };
+            change(&path);
+            let refused = open(&place).await.err();
+            assert!(
+                matches!(refused, Some(OpenError::Damaged { .. })),
+                "{round} {}: {refused:?}",
+                path.display()
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried >= 18, "{tried}");
+}
+
+#[tokio::test]
+async fn a_new_directory_is_for_its_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data/store");
+    ten_rows(&path).await;
+    for made in [path.parent().unwrap(), &path] {
+        let mode = fs::metadata(made).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+    }
+}
+
 #[tokio::test]
 async fn a_torn_commit_number_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
@@ -244,7 +325,11 @@ async fn other_formats_and_other_directories_are_refused() {
     else {
         unreachable!("{refused:?}")
     };
-    assert!(refused.is_some_and(|refused| refused.to_string().contains("export the store")));
+    assert!(refused.is_some_and(|refused| {
+        refused
+            .to_string()
+            .contains("run the release that wrote it")
+    }));
     fs::write(path.join("format"), "something else\n").unwrap();
     assert!(matches!(
         open(&path).await,

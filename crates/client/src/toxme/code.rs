@@ -21,7 +21,7 @@ impl Code {
             -1 => "the request was not a POST",
             -2 => "the server takes requests over HTTPS only",
             -3 => "the server could not read the request",
-            -4 => "too many requests from this address; try again in an hour",
+            -4 => "too many requests from this address; try again later",
             -25 => "the name belongs to another key",
             -26 => "the key is registered under another name",
             -27 => "the name has a character that is not allowed",

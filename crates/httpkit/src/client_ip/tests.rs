@@ -57,10 +57,15 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("::ffff:10.1.2.3", "x-forwarded-for: 192.0.2.1", "192.0.2.1"),
     ("unix", "x-forwarded-for: 192.0.2.1", "192.0.2.1"),
     ("2001:db8:aa::1", "x-forwarded-for: 192.0.2.1", "192.0.2.1"),
-    // X-Real-IP goes before X-Forwarded-For, unless it is garbage
+    // who hands one of the two through does not choose the address; garbage does not count
     (
         "::1",
         "x-real-ip: 192.0.2.1 | x-forwarded-for: 192.0.2.2",
+        "::1",
+    ),
+    (
+        "::1",
+        "x-real-ip: 192.0.2.1 | x-forwarded-for: 192.0.2.9, 192.0.2.1",
         "192.0.2.1",
     ),
     (

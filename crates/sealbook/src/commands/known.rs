@@ -42,6 +42,17 @@ pub(super) fn key(state: &Path, url: &str, offered: VerifierKey) -> Result<Verif
     Err(Failure::new(Exit::Unverified, said))
 }
 
+/// Reads a log's key as it was given on the command line.
+///
+/// # Errors
+/// `Usage` when it is none.
+pub(super) fn parse(text: &str) -> Result<VerifierKey, Failure> {
+    VerifierKey::parse(text).map_err(|error| {
+        let said = "give the whole of what `serve` prints as \"log key\", in quotes";
+        Failure::new(Exit::Usage, format!("--log-key: {error}; {said}"))
+    })
+}
+
 /// Writes a file whole, unless another process was first.
 fn write_first(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;

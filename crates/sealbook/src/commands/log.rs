@@ -102,12 +102,7 @@ impl Verify {
     }
 
     fn given_key(&self) -> Result<Option<VerifierKey>, Failure> {
-        let parse = |text: &String| {
-            VerifierKey::parse(text).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--log-key: no verifier key: {error}"))
-            })
-        };
-        self.log_key.as_ref().map(parse).transpose()
+        self.log_key.as_deref().map(known::parse).transpose()
     }
 
     fn print(

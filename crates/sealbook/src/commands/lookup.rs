@@ -108,9 +108,7 @@ impl Lookup {
         };
         let log = self.remote.log()?;
         let key = match &self.log_key {
-            Some(text) => VerifierKey::parse(text).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--log-key: no verifier key: {error}"))
-            })?,
+            Some(text) => known::parse(text)?,
             None => {
                 let offered = log.key().await;
                 let offered = offered.map_err(|error| self.remote.http(&error))?;
@@ -223,7 +221,10 @@ pub(super) fn unaccepted(error: &MemoryError) -> Failure {
         }
         MemoryError::Rollback(conflict) | MemoryError::Fork { conflict, .. } => {
             let (known, offered) = (&conflict.known, &conflict.offered);
-            let said = format!("{said}\nseen before:\n{known}\nseen now:\n{offered}");
+            let said = format!(
+                "{said}. Do not trust its answers; keep these two, and ask its operator\n\
+                 seen before:\n{known}\nseen now:\n{offered}"
+            );
             Failure::new(Exit::Unverified, said.trim_end())
         }
         MemoryError::NoProof(_) => Failure::new(Exit::Unverified, said),

@@ -17,10 +17,10 @@ pub(crate) struct Push {
     name: String,
     #[command(flatten)]
     key: KeyFile,
-    /// A few words about yourself
+    /// A few words about yourself. The whole record is replaced: without this they are gone
     #[arg(long, default_value = "")]
     bio: String,
-    /// Who may find the name without knowing it
+    /// Who may find the name without knowing it. Without this it becomes private
     #[arg(long, value_enum, default_value = "private")]
     privacy: Privacy,
     #[command(flatten)]

@@ -55,9 +55,20 @@ impl Remote {
 
     /// What a failed exchange means for the process.
     pub(super) fn http(&self, error: &HttpError) -> Failure {
-        let said = format!("{}: {}", self.url, chain(error));
+        let said = match error {
+            HttpError::CaFile { .. } => format!("--ca-file: {}", chain(error)),
+            HttpError::Address(_)
+            | HttpError::Setup(_)
+            | HttpError::Transport(_)
+            | HttpError::TooLarge
+            | HttpError::Refused { .. }
+            | HttpError::Reply(_) => format!("{}: {}", self.url, chain(error)),
+        };
         match error {
-            HttpError::Transport(_) => Failure::new(Exit::Unreachable, said),
+            HttpError::Transport(_) => {
+                let hint = "see whether the server runs, and that this is its URL";
+                Failure::new(Exit::Unreachable, format!("{said}; {hint}"))
+            }
             HttpError::Address(_) | HttpError::CaFile { .. } => Failure::new(Exit::Usage, said),
             HttpError::Refused { status: 429, .. } => Failure::new(Exit::RateLimited, said),
             HttpError::Refused { .. }

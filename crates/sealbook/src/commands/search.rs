@@ -35,10 +35,10 @@ impl Search {
                 bio => printable(&format!("{}  {bio}", found.name)),
             })
             .collect();
-        let words = if lines.is_empty() {
-            "no such name".to_owned()
-        } else {
-            lines.join("\n")
+        let words = match (lines.is_empty(), self.page) {
+            (true, 0) => "no name found that its owner lets be searched".to_owned(),
+            (true, page) => format!("no names on page {page}"),
+            (false, _) => lines.join("\n"),
         };
         let names: Vec<_> = found
             .iter()
@@ -48,13 +48,32 @@ impl Search {
     }
 }
 
-/// A stranger's text on one line, without anything a terminal would obey.
+/// A stranger's text on one line, without anything a terminal would obey, changes of the direction
+/// of writing included: they could make one record look like another.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {
-            '\n' | '\t' => ' ',
+            '\n' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
             other => other,
         })
-        .filter(|character| !character.is_control())
+        .filter(|character| !character.is_control() && !is_direction(*character))
         .collect()
+}
+
+fn is_direction(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bio_cannot_command_the_terminal() {
+        let bio = "a\n\tb\r\u{1b}[31mc\u{7f}\u{9b}2J \u{202e}d\u{2066}\u{2028}é";
+        assert_eq!(printable(bio), "a  b[31mc2J d é");
+    }
 }

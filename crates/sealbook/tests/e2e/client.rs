@@ -217,6 +217,15 @@ fn a_command_line_that_cannot_be_read_is_a_usage_error() {
     assert_eq!(place.run(&["--log", "a=b=c", "version"]).code, 2);
     assert_eq!(place.run(&["lookup", "a", "--url", "nonsense"]).code, 2);
     assert_eq!(place.run(&["lookup", "a@b.example", "--verify"]).code, 2);
+    let misspelt = place.run(&["--log", "debgu", "version"]);
+    assert_eq!(misspelt.code, 2);
+    assert!(misspelt.stderr.contains("\"debgu\" is no level"));
+    let missing = place.run(&["--json", "lookup"]);
+    assert!(
+        missing.stderr.contains("not provided: <NAME>"),
+        "{}",
+        missing.stderr
+    );
     let refused = place.run(&["serve", "--nonsense", "--json"]);
     assert_eq!(refused.code, 2);
     let said: serde_json::Value = serde_json::from_str(&refused.stderr).unwrap();

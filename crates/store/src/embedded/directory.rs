@@ -9,8 +9,9 @@
 //! | `fjall/` | the engine's own files |
 //! | `tail-*` | the end of a journal that was cut although acknowledged commits are missing |
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::marks;
@@ -22,6 +23,7 @@ const FORMAT_FILE: &str = "format";
 const FORMAT_NEW_FILE: &str = "format.new";
 const FORMAT_WORDS: &str = "sealbook store ";
 const FORMAT: u32 = 1;
+const OWNER_ONLY: u32 = 0o700;
 
 /// Whether a directory holds a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +41,14 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Takes the lock; makes the directory itself if it is absent.
+    /// Takes the lock; makes the directory itself if it is absent, for its owner only: hidden
+    /// names and hashed passwords are in it.
     pub(crate) fn take(path: &Path) -> Result<(Self, Holds), OpenError> {
-        fs::create_dir_all(path).map_err(failed("make the directory", path))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER_ONLY)
+            .create(path)
+            .map_err(failed("make the directory", path))?;
         inspect(path)?;
         let lock = lock(path)?;
         // Again, because another process may have made a store until the lock was ours.

@@ -4,6 +4,7 @@
 //! compared with the file `commits` (see `marks`). A store that is behind opens for reading only.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::directory::{Directory, failed};
@@ -46,6 +47,7 @@ pub(crate) fn open(
     let known = acknowledged.max(newest(&found));
     forget_cached(dir)?;
     let tails = trim_journals(dir, known)?;
+    check_pointers(dir)?;
     let handle = open_engine(dir, cache_bytes)?;
     let counters = handle
         .counters()
@@ -190,12 +192,47 @@ fn cut(dir: &Directory, path: &Path, scan: &Scan) -> Result<PathBuf, OpenError> 
 fn open_engine(dir: &Directory, cache_bytes: u64) -> Result<Handle, OpenError> {
     Handle::open(&dir.engine(), cache_bytes).map_err(|error| {
         match super::handle::io_error(&error) {
-            Some(io) => {
-                failed("open the engine in", dir.path())(std::io::Error::new(io.kind(), error))
+            Some(io) if !is_content(io.kind()) => {
+                failed("open the engine in", dir.path())(io::Error::new(io.kind(), error))
             }
-            None => damaged(dir, error.to_string()),
+            Some(_) | None => damaged(dir, error.to_string()),
         }
     })
+}
+
+/// Refuses an engine of which a keyspace has lost the file that names its tables: the engine would
+/// take it for a new one, and start without the rows.
+fn check_pointers(dir: &Directory) -> Result<(), OpenError> {
+    let keyspaces = dir.engine().join("keyspaces");
+    let entries = match fs::read_dir(&keyspaces) {
+        // An emptied engine is found by its commit number.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed("list", &keyspaces))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(failed("list", &keyspaces))?.path();
+        let pointer = path.join("current");
+        if path.is_dir() && !pointer.exists() {
+            return Err(OpenError::Damaged {
+                path: pointer,
+                offset: None,
+                said: "the file is missing".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error speaks of what files hold, and not of the system: the engine looks for files
+/// that others name, and reads where and as far as they say.
+fn is_content(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::NotFound
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+    )
 }
 
 fn damaged(dir: &Directory, said: String) -> OpenError {
