@@ -34,7 +34,3 @@ run *arguments:
 # Kill the server again and again and check what it acknowledged.
 crash *arguments:
     cargo xtask crash {{arguments}}
-
-# Fuzz one parser.
-fuzz target seconds="60":
-    cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}

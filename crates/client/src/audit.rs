@@ -35,9 +35,6 @@ pub trait LogSource: Sync {
     /// Why a part could not be read.
     type Error: Error + Send + Sync + 'static;
 
-    /// The newest signed checkpoint.
-    fn checkpoint(&self) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
-
     /// All signed checkpoints of size `from` and above, smallest first, a page at a time.
     fn checkpoints(
         &self,
@@ -181,19 +178,21 @@ pub enum Finding {
     End,
 }
 
-/// Reads a whole log and recomputes all of it, up to its newest checkpoint. Parts that the log adds
-/// meanwhile are ignored. `progress` is called after each bundle.
+/// Reads a whole log and recomputes all of it, up to the signed checkpoint in `note`, which the log
+/// gave as its newest. What it has beyond that is ignored. `progress` is called after each bundle.
+///
+/// The note is the caller's, so that what is audited is what was compared with other checkpoints.
 ///
 /// # Errors
 /// The first fault met, or that the log could not be read.
 pub async fn verify_log<S: LogSource>(
     source: &S,
+    note: &[u8],
     key: &VerifierKey,
     mut progress: impl FnMut(Progress),
 ) -> Result<AuditReport, AuditError> {
-    let note = source.checkpoint().await.map_err(|e| unread(0, e))?;
     let newest =
-        checkpoint::verify(&note, key).map_err(|error| fault(0, Finding::Checkpoint(error)))?;
+        checkpoint::verify(note, key).map_err(|error| fault(0, Finding::Checkpoint(error)))?;
     let mut audit = Audit {
         source,
         total: newest.size,

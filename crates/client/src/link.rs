@@ -59,8 +59,8 @@ pub enum Visibility {
 pub enum Evidence {
     /// A signature by this key (35-byte key id).
     Signed([u8; 35]),
-    /// A crypto_box sealed by this key (35-byte key id).
-    Boxed([u8; 35]),
+    /// A crypto_box sealed by this key (35-byte key id); a release does not name it.
+    Boxed(Option<[u8; 35]>),
     /// The record's edit password.
     Password,
     /// Nobody proved anything.
@@ -185,7 +185,8 @@ impl EvidenceMessage {
     fn read(self) -> Option<Evidence> {
         Some(match self {
             Self::Signed(signed) => Evidence::Signed(signed.kid.try_into().ok()?),
-            Self::Boxed(kid) => Evidence::Boxed(kid.try_into().ok()?),
+            Self::Boxed(kid) if kid.is_empty() => Evidence::Boxed(None),
+            Self::Boxed(kid) => Evidence::Boxed(Some(kid.try_into().ok()?)),
             Self::Password(EmptyMessage {}) => Evidence::Password,
             Self::Unproven(EmptyMessage {}) => Evidence::Unproven,
             Self::Operator(EmptyMessage {}) => Evidence::Operator,

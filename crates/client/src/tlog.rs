@@ -57,6 +57,14 @@ impl LogClient {
             .ok_or(HttpError::Reply("not a verifier key"))
     }
 
+    /// The newest signed checkpoint, not verified.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn checkpoint(&self) -> Result<Vec<u8>, HttpError> {
+        self.get(&["checkpoint"]).await
+    }
+
     /// The bundle of a name, read but not verified.
     ///
     /// # Errors
@@ -90,10 +98,6 @@ impl LogClient {
 
 impl LogSource for LogClient {
     type Error = HttpError;
-
-    async fn checkpoint(&self) -> Result<Vec<u8>, HttpError> {
-        self.get(&["checkpoint"]).await
-    }
 
     async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, HttpError> {
         let mut url = self.0.below(&[LOG, "checkpoints"]);

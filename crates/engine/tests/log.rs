@@ -91,7 +91,7 @@ async fn every_batch_leaves_a_log_that_verifies() {
         let tox_id = client(&world, number).tox_id();
         assert!(matches!(link.statement, Statement::SetRecord { tox_id: id, .. } if id == tox_id));
         let kid = Kid::curve25519(&client(&world, number).key());
-        assert_eq!(link.evidence, Evidence::Boxed { kid });
+        assert_eq!(link.evidence, Evidence::Boxed { kid: Some(kid) });
     }
     assert!(check_bundle(&world.engine, "name100000").await.is_none());
 }

@@ -85,7 +85,8 @@ impl Trust {
     pub(crate) async fn audit(&self, server: SocketAddr) -> Result<u64> {
         let log = LogClient::new(&format!("http://{server}"), &HttpOptions::default())
             .context("make a client of the log")?;
-        let report = verify_log(&log, &self.0, |_| {}).await?;
+        let note = log.checkpoint().await?;
+        let report = verify_log(&log, &note, &self.0, |_| {}).await?;
         Ok(report.links)
     }
 }

@@ -2,6 +2,7 @@
 
 mod linger;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use httpkit::client_ip::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -76,6 +78,7 @@ impl Listener {
             router: self.router,
             tls: self.tls,
             builder: builder(self.tasks.clone()),
+            tasks: self.tasks.clone(),
             cut: cut.clone(),
         });
         loop {
@@ -111,6 +114,7 @@ struct Shared {
     router: Router,
     tls: Option<TlsAcceptor>,
     builder: Builder<Tracked>,
+    tasks: TaskTracker,
     cut: CancellationToken,
 }
 
@@ -144,9 +148,14 @@ impl Shared {
     {
         let begun = Arc::new(AtomicBool::new(false));
         let (router, seen) = (self.router.clone(), begun.clone());
+        let (tasks, cut) = (self.tasks.clone(), self.cut.clone());
         let service = service_fn(move |request| {
             seen.store(true, Ordering::Relaxed);
-            answer(router.clone(), request, info)
+            // A task of its own: a connection that breaks drops what it waits for, and a change whose
+            // commit is under way would be made and never told to the rest of the process.
+            let answer = answer(router.clone(), request, info);
+            let task = tasks.spawn(cut.clone().run_until_cancelled_owned(answer));
+            async { task.await.map(or_cut) }
         });
         let connection = self
             .builder
@@ -174,10 +183,16 @@ async fn answer(
     router: Router,
     request: Request<Incoming>,
     info: ConnectInfo,
-) -> Result<Response, std::convert::Infallible> {
+) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(info);
     router.oneshot(request).await
+}
+
+/// The answer, or that there was no time for one.
+fn or_cut(answer: Option<Result<Response, Infallible>>) -> Response {
+    let cut = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+    answer.map_or_else(cut, |Ok(response)| response)
 }
 
 fn builder(tasks: TaskTracker) -> Builder<Tracked> {

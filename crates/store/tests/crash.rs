@@ -15,6 +15,10 @@ use store::{OpenError, Options};
 
 const WRITERS: usize = 8;
 
+/// One test at a time: a child that another test is starting holds copies of this process's files,
+/// locks included, until it becomes its own programme.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The example, which cargo builds with the tests of the whole package.
 fn crashwriter(dir: &Path) -> Child {
     let mut program: PathBuf = std::env::current_exe().expect("the test's own path");
@@ -84,6 +88,7 @@ async fn assert_whole(store: &dyn Store, ledger: &[u64]) {
 
 #[tokio::test]
 async fn a_killed_writer_loses_nothing_acknowledged() {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let mut ledger = [0; WRITERS];
@@ -103,6 +108,7 @@ async fn a_killed_writer_loses_nothing_acknowledged() {
 
 #[tokio::test]
 async fn a_second_process_is_refused_with_the_first_ones_id() {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let url = format!("file:{}", path.display());

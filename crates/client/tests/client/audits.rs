@@ -15,7 +15,7 @@ use crate::server::Server;
 const ROW: usize = 2 + ENTRY_LEN;
 
 async fn fault(log: &Copied, key: &VerifierKey) -> AuditFault {
-    match verify_log(log, key, |_| ()).await {
+    match verify_log(log, &log.newest, key, |_| ()).await {
         Err(AuditError::Fault(fault)) => fault,
         other => panic!("no fault was found: {other:?}"),
     }
@@ -26,8 +26,9 @@ async fn a_directory_passes_over_http() {
     let server = Server::with_three_names().await;
     let log = server.log();
     let key = log.key().await.unwrap();
+    let newest = log.checkpoint().await.unwrap();
     let mut seen = Vec::new();
-    let report = verify_log(&log, &key, |progress| seen.push(progress)).await;
+    let report = verify_log(&log, &newest, &key, |progress| seen.push(progress)).await;
     let report = report.unwrap();
     assert_eq!((report.links, report.labels), (4, 3));
     assert_eq!((report.checkpoints, report.newest.size), (5, 9));
@@ -41,11 +42,12 @@ async fn a_log_of_several_tiles_passes_page_by_page() {
         forged.batch(&[(1, round), (2, round), (3, round)]);
     }
     let key = forged.key();
-    let report = verify_log(&forged.copy(), &key, |_| ()).await.unwrap();
+    let mut copied = forged.copy();
+    let report = verify_log(&copied, &copied.newest, &key, |_| ()).await;
+    let report = report.unwrap();
     assert_eq!((report.links, report.labels), (450, 3));
     assert_eq!((report.checkpoints, report.newest.size), (151, 601));
 
-    let mut copied = forged.copy();
     let upper = TileId { level: 1, index: 0 };
     copied.tiles.get_mut(&upper).unwrap()[40] ^= 1;
     let expected = AuditFault {
@@ -60,7 +62,9 @@ async fn every_flipped_byte_is_found_where_it_is() {
     let server = Server::with_three_names().await;
     let copied = Copied::of(&server.log()).await;
     let key = server.log().key().await.unwrap();
-    verify_log(&copied, &key, |_| ()).await.unwrap();
+    verify_log(&copied, &copied.newest, &key, |_| ())
+        .await
+        .unwrap();
     for at in 0..copied.bundles[&0].len() {
         let mut damaged = copied.clone();
         damaged.bundles.get_mut(&0).unwrap()[at] ^= 1;
@@ -109,7 +113,7 @@ async fn parts_that_are_left_out_are_missed() {
         let mut damaged = copied.clone();
         let again = damaged.notes[which].clone();
         damaged.notes.insert(which, again);
-        let twice = verify_log(&damaged, &key, |_| ()).await;
+        let twice = verify_log(&damaged, &damaged.newest, &key, |_| ()).await;
         // Beyond the newest checkpoint nothing is read.
         let is_last = which + 1 == copied.notes.len();
         assert_eq!(twice.is_ok(), is_last, "checkpoint {which} twice");
@@ -232,6 +236,6 @@ async fn what_the_log_adds_meanwhile_is_ignored() {
         tiles,
         bundles,
     };
-    let report = verify_log(&log, &key, |_| ()).await.unwrap();
+    let report = verify_log(&log, &log.newest, &key, |_| ()).await.unwrap();
     assert_eq!(report.newest.size, 9);
 }

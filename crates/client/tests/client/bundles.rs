@@ -35,7 +35,7 @@ async fn every_status_is_proven_in_both_forms() {
                 assert_eq!(found.bio_hash.0, crypto::token::sha256(b"hello"));
                 let private = found.visibility == Visibility::Private;
                 assert_eq!((found.seqno, private), (links, name == "bob"));
-                assert!(matches!(found.evidence, Evidence::Boxed(_)));
+                assert!(matches!(found.evidence, Evidence::Boxed(Some(_))));
             }
             Status::Released { seqno } => assert_eq!((name, seqno), ("carol", links)),
             Status::Absent => assert_eq!((name, 0), ("nobody", links)),

@@ -52,10 +52,6 @@ pub(crate) fn size(note: &[u8]) -> u64 {
 impl LogSource for Copied {
     type Error = Infallible;
 
-    async fn checkpoint(&self) -> Result<Vec<u8>, Infallible> {
-        Ok(self.newest.clone())
-    }
-
     /// Places are counted instead of sizes, as a damaged note has none.
     async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, Infallible> {
         let from = usize::try_from(from).unwrap();

@@ -1,5 +1,7 @@
 //! Running jobs: one match over what there is to deliver.
 
+use std::error::Error;
+
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::outbox::{self, Job, Leased, Outcome};
@@ -16,7 +18,8 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
         .map_err(Internal::from))?;
     for leased in &taken {
         let outcome = run(engine, &leased.job).await.unwrap_or_else(|error| {
-            tracing::warn!(job.attempt = leased.attempt, error = %error, "a job failed");
+            let cause = error.source().map(tracing::field::display);
+            tracing::warn!(job.attempt = leased.attempt, error = %error, cause, "a job failed");
             Outcome::Failed
         });
         let now = engine.ports().timer.now();

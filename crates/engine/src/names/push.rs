@@ -158,7 +158,7 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
         visibility: push.visibility,
     };
     let evidence = Evidence::Boxed {
-        kid: Kid::curve25519(&command.auth.0),
+        kid: Some(Kid::curve25519(&command.auth.0)),
     };
     let head = append_in(tx, command.label, statement, evidence, command.stamp).await?;
     tx.effect(Effect::NameChanged(NameChange {

@@ -9,7 +9,7 @@ use crate::ports::rng::draw;
 use crate::tables::{NAMES, TOMBSTONES, TOX_KEYS, TOX_RECORDS, TombstoneRow};
 use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
 use crate::types::link::{Evidence, Statement};
-use crate::types::{Handle, JobId, Kid, Label, Name, ToxKey, UnixMillis};
+use crate::types::{Handle, JobId, Label, Name, ToxKey, UnixMillis};
 
 use super::push::{accept_once_in, seen_hash};
 use super::row::malformed;
@@ -103,10 +103,7 @@ impl Names<'_> {
             );
         }
         let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
-        let evidence = Evidence::Boxed {
-            kid: Kid::curve25519(&key.0),
-        };
-        let head = self.end_chain_in(tx, command, label, evidence).await?;
+        let head = self.end_chain_in(tx, command, label).await?;
         tx.effect(Effect::NameChanged(NameChange {
             name,
             seqno: head.seqno,
@@ -122,7 +119,6 @@ impl Names<'_> {
         tx: &mut Tx<'_>,
         command: &Command,
         label: Label,
-        evidence: Evidence,
     ) -> Result<ChainHead, NameError> {
         if let Some(last) = head_in(tx, label).await? {
             let job = Job::EraseLinks {
@@ -132,6 +128,8 @@ impl Names<'_> {
             enqueue_in(tx, command.job, &job, command.stamp.at);
         }
         let statement = Statement::ReleaseHandle;
+        // The release is not erased, so it does not name the key.
+        let evidence = Evidence::Boxed { kid: None };
         Ok(append_in(tx, label, statement, evidence, command.stamp).await?)
     }
 

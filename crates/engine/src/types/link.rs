@@ -51,8 +51,9 @@ pub enum Evidence {
     },
     /// A crypto_box that only the holder of this key could have sealed.
     Boxed {
-        /// The sealing key.
-        kid: Kid,
+        /// The sealing key; `None` in a release, which stays when the links before it are erased,
+        /// and is not to say whose the handle was.
+        kid: Option<Kid>,
     },
     /// The record's edit password.
     Password,
@@ -279,7 +280,7 @@ impl From<&Evidence> for EvidenceMessage {
                     hash: step.hash.0.to_vec(),
                 }),
             }),
-            Evidence::Boxed { kid } => Self::Boxed(kid.0.to_vec()),
+            Evidence::Boxed { kid } => Self::Boxed(kid.map_or_else(Vec::new, |kid| kid.0.to_vec())),
             Evidence::Password => Self::Password(EmptyMessage {}),
             Evidence::Unproven => Self::Unproven(EmptyMessage {}),
             Evidence::Operator => Self::Operator(EmptyMessage {}),
@@ -299,8 +300,9 @@ impl EvidenceMessage {
                     None => None,
                 },
             },
+            Self::Boxed(kid) if kid.is_empty() => Evidence::Boxed { kid: None },
             Self::Boxed(kid) => Evidence::Boxed {
-                kid: Kid(kid.try_into().ok()?),
+                kid: Some(Kid(kid.try_into().ok()?)),
             },
             Self::Password(EmptyMessage {}) => Evidence::Password,
             Self::Unproven(EmptyMessage {}) => Evidence::Unproven,
@@ -369,9 +371,10 @@ mod tests {
             (
                 record,
                 Evidence::Boxed {
-                    kid: Kid::curve25519(&[4; 32]),
+                    kid: Some(Kid::curve25519(&[4; 32])),
                 },
             ),
+            (Statement::ReleaseHandle, Evidence::Boxed { kid: None }),
             (Statement::ReleaseHandle, Evidence::Password),
             (Statement::AddKey(ToxKey([6; 32])), signed),
             (Statement::ReleaseHandle, Evidence::Unproven),

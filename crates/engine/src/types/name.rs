@@ -52,6 +52,10 @@ impl Name {
 /// Lower case and NFC, as names are compared; also how a search fragment is read.
 #[must_use]
 pub fn fold(text: &str) -> String {
+    // ASCII is in NFC already: the common case costs one pass.
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     // Lower-casing may denormalise (U+0130), and NFC may compose what lower-casing left apart.
     text.nfc()
         .collect::<String>()
@@ -77,7 +81,7 @@ fn is_refused(c: char) -> bool {
     matches!(c, '@' | '/' | ':' | ';' | '(' | ')' | '"' | '\'')
         || c.is_whitespace()
         || c.is_control()
-        || is_invisible(c)
+        || (!c.is_ascii() && is_invisible(c))
 }
 
 /// Format, bidi and separator characters, less the joiners and selectors that emoji need.

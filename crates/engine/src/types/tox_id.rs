@@ -67,7 +67,12 @@ impl ToxId {
 /// Upper-case hex, 76 digits: the form every client expects.
 impl fmt::Display for ToxId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+        let digit = |half: u8| char::from_digit(half.into(), 16).map(|c| c.to_ascii_uppercase());
+        let digits = self
+            .0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        f.write_str(&digits.flatten().collect::<String>())
     }
 }
 

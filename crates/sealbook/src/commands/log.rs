@@ -9,7 +9,6 @@ use clap::{Args, Subcommand};
 use client::audit::{AuditError, AuditReport, LogSource, verify_log};
 use client::http::HttpError;
 use client::remembered::Memory;
-use client::tlog::LogClient;
 use engine::log::LogError;
 use engine::ports::store::StoreError;
 use merkle::note::VerifierKey;
@@ -68,8 +67,9 @@ impl Verify {
         let done = async {
             let key = self.given_key()?;
             let key = key.unwrap_or_else(|| at_rest.log.verifier_key().clone());
-            let report = audit(&at_rest.log_source(), &key, output).await?;
-            at_rest.check_remembered(&key, &report)?;
+            let note = &at_rest.log.head().note;
+            let report = audit(&at_rest.log_source(), note, &key, output).await?;
+            at_rest.check_remembered(&key, &report).await?;
             self.print(&key, &report, output)
         }
         .await;
@@ -91,13 +91,13 @@ impl Verify {
                 known::key(&state, log.address(), offered)?
             }
         };
-        let note = LogClient::checkpoint(&log).await;
+        let note = log.checkpoint().await;
         let note = note.map_err(|error| remote.http(&error))?;
         Memory::new(&state)
             .accept(&key, &note, &log)
             .await
             .map_err(|error| unaccepted(&error))?;
-        let report = audit(&log, &key, output).await?;
+        let report = audit(&log, &note, &key, output).await?;
         self.print(&key, &report, output)
     }
 
@@ -129,11 +129,12 @@ impl Verify {
 
 async fn audit(
     source: &impl LogSource,
+    note: &[u8],
     key: &VerifierKey,
     output: Output,
 ) -> Result<AuditReport, Failure> {
     let mut meter = Meter::new(output);
-    let done = verify_log(source, key, |progress| meter.show(progress)).await;
+    let done = verify_log(source, note, key, |progress| meter.show(progress)).await;
     meter.finish();
     done.map_err(|error| match &error {
         AuditError::Fault(fault) => {

@@ -81,12 +81,14 @@ impl Lookup {
         let toxme = self.remote.toxme()?;
         let watched = self.watched().await?;
         let mut before = None;
-        for _ in 0..LOOKS {
+        for look in 1..=LOOKS {
             let answered = self.answer(&toxme).await?;
             let (proven, accepted) = self.prove(&watched).await?;
             // What was known before the first look, whichever look it is that agrees.
             let before = *before.get_or_insert(accepted);
-            if agree(answered, &proven.status) {
+            // After a deletion, links are erased before the log says that the name was given up.
+            let is_settled = look == LOOKS || !matches!(proven.status, Status::Withheld { .. });
+            if is_settled && agree(answered, &proven.status) {
                 return self.print(output, &proven, before);
             }
             sleep(PAUSE).await;
@@ -148,9 +150,17 @@ impl Lookup {
         let log = format!("{} of size {}", checkpoint.origin, checkpoint.size);
         let registered = match &proven.status {
             Status::Registered(registered) => registered,
-            Status::Released { .. } | Status::Absent | Status::Withheld { .. } => {
+            Status::Released { .. } | Status::Absent => {
                 let said = format!("there is no name {}, which {log} proves", self.name);
                 return Err(Failure::new(Exit::NotFound, said));
+            }
+            Status::Withheld { seqno } => {
+                let said = format!(
+                    "the server says that there is no name {}, but {log} holds change {seqno} of \
+                     it, which is kept back or erased: nothing is proven",
+                    self.name
+                );
+                return Err(Failure::new(Exit::Unverified, said));
             }
         };
         let words = format!(

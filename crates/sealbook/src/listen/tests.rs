@@ -87,6 +87,26 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_a_client_began_is_finished_when_the_client_leaves() {
+    let running = run(4, LONG).await;
+    let mut client = running.connect().await;
+    ask(&mut client, "/gate").await;
+    running.entered.notified().await;
+    let before = running.tasks.len();
+    drop(client);
+    while running.tasks.len() == before {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        running.tasks.len(),
+        1,
+        "the connection's task is gone, the request's is not"
+    );
+    running.gate.notify_one();
+    running.end().await;
+}
+
+#[tokio::test]
 async fn answers_request_after_request_on_one_connection() {
     let server = run(10, LONG).await;
     let mut stream = server.connect().await;

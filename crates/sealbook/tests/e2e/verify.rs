@@ -1,9 +1,13 @@
 //! `log verify`, of a directory and of a server.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 
-use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
+use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange, Store};
 use serde_json::Value;
 
 use crate::harness::{Place, Server, copy_dir};
@@ -89,6 +93,83 @@ fn an_old_copy_of_the_store_is_told_from_the_newest_by_what_is_remembered() {
     assert!(refused.stderr.contains("old copy"), "{}", refused.stderr);
 }
 
+/// Two servers that continue one log in two ways, under one key.
+fn forked(place: &Place) -> [Server; 2] {
+    with_names(place).stop();
+    copy_dir(&place.path("data"), &place.path("other"));
+    let servers =
+        ["data", "other"].map(|dir| place.serve(&["--set", &format!("server.data_dir={dir}")]));
+    place.json(&["key", "new"]);
+    for (server, name) in servers.iter().zip(["dave", "erin"]) {
+        let url = server.url();
+        place.json(&["push", name, "--url", &url]);
+        place.json(&["lookup", name, "--verify", "--state", name, "--url", &url]);
+    }
+    servers
+}
+
+/// Passes requests on to the first server until it has given out one checkpoint, and to the second
+/// one from then on; answers the address.
+fn two_faced(servers: &[Server; 2]) -> String {
+    let faces = servers
+        .each_ref()
+        .map(|server| server.url().replace("http://", ""));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut face = 0;
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap() > 0 {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let Some(head) = request.strip_suffix("\r\n\r\n") else {
+                continue;
+            };
+            let mut server = TcpStream::connect(&faces[face]).unwrap();
+            write!(server, "{head}\r\nconnection: close\r\n\r\n").unwrap();
+            std::io::copy(&mut server, &mut client).unwrap();
+            if head.starts_with("GET /log/checkpoint ") {
+                face = 1;
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_server_that_shows_one_log_to_the_memory_and_another_to_the_audit_is_caught() {
+    let place = Place::new();
+    let servers = forked(&place);
+    let refused = place.run(&["log", "verify", "--state", "new", &two_faced(&servers)]);
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+}
+
+#[test]
+fn a_rewritten_log_is_told_from_the_one_that_is_remembered_even_if_it_is_longer() {
+    let place = Place::new();
+    let [ours, other] = forked(&place);
+    let url = other.url();
+    place.json(&["key", "new", "--out", "more"]);
+    place.json(&["push", "frank", "--key", "more", "--url", &url]);
+    place.json(&[
+        "lookup", "frank", "--verify", "--state", "erin", "--url", &url,
+    ]);
+    ours.stop();
+    other.stop();
+    assert_eq!(place.run(&["log", "verify", "other"]).code, 0);
+    fs::copy(
+        place.path("data/checkpoint.latest"),
+        place.path("other/checkpoint.latest"),
+    )
+    .unwrap();
+    let refused = place.run(&["log", "verify", "other"]);
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+}
+
 /// Every regular file below a directory.
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -143,23 +224,70 @@ fn a_flipped_byte_in_a_copy_is_found() {
     );
 }
 
-/// The table of entry bundles, as `engine::tables` numbers it.
+/// Tables, as `engine::tables` numbers them.
+const NAMES: u8 = 0x11;
+const TOX_RECORDS: u8 = 0x13;
+const LINKS: u8 = 0x22;
 const BUNDLES: u8 = 0x42;
 
-/// The table of Tox records, as `engine::tables` numbers it.
-const TOX_RECORDS: u8 = 0x13;
+/// All keys of a table.
+fn table(tag: u8) -> KeyRange {
+    KeyRange {
+        start: Key::from(vec![tag]),
+        end: Some(Key::from(vec![tag + 1])),
+    }
+}
+
+async fn open_store(path: &Path) -> Arc<dyn Store> {
+    let url = format!("file:{}", path.display());
+    store::open(&url, store::Options::default()).await.unwrap()
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
+}
+
+/// Takes out every name and every link, as a dishonest operator would who denies a name.
+async fn deny_all_names(path: &Path) {
+    let store = open_store(path).await;
+    let mut batch = Batch::default();
+    for tag in [NAMES, LINKS] {
+        let rows = store
+            .scan(table(tag), Direction::Forward, 100, Freshness::Now)
+            .await;
+        batch
+            .deletes
+            .extend(rows.unwrap().into_iter().map(|(key, ..)| key));
+    }
+    store.commit(batch).await.unwrap();
+    store.close().await;
+}
+
+#[test]
+fn a_name_that_is_denied_and_kept_back_is_not_proven_to_be_absent() {
+    let place = Place::new();
+    with_names(&place).stop();
+    block_on(deny_all_names(&place.path("data/store")));
+    let server = place.serve(&[]);
+    let look = |name: &str| {
+        let url = server.url();
+        place.run(&["lookup", name, "--verify", "--state", "new", "--url", &url])
+    };
+    assert_eq!(look("nobody").code, 3);
+    let refused = look("alice");
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("kept back"), "{}", refused.stderr);
+}
 
 /// Changes the first row of a table with the store's own checksums made right, as a dishonest
 /// operator would.
-async fn rewrite<T>(path: &Path, table: u8, change: impl FnOnce(&mut [u8]) -> T) -> T {
-    let url = format!("file:{}", path.display());
-    let store = store::open(&url, store::Options::default()).await.unwrap();
-    let range = KeyRange {
-        start: Key::from(vec![table]),
-        end: Some(Key::from(vec![table + 1])),
-    };
+async fn rewrite<T>(path: &Path, tag: u8, change: impl FnOnce(&mut [u8]) -> T) -> T {
+    let store = open_store(path).await;
     let rows = store
-        .scan(range, Direction::Forward, 1, Freshness::Now)
+        .scan(table(tag), Direction::Forward, 1, Freshness::Now)
         .await;
     let (key, _, value) = rows.unwrap().remove(0);
     let mut changed = value.to_vec();
@@ -174,13 +302,6 @@ async fn rewrite<T>(path: &Path, table: u8, change: impl FnOnce(&mut [u8]) -> T)
         .unwrap();
     store.close().await;
     done
-}
-
-fn rewrite_now<T>(path: &Path, table: u8, change: impl FnOnce(&mut [u8]) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(rewrite(path, table, change))
 }
 
 /// Changes one byte of the last entry but one of a bundle, and tells its index.
@@ -202,12 +323,12 @@ fn a_swapped_tox_id_is_refused_by_who_verifies() {
     let key: Vec<u8> = (0..32)
         .map(|at| u8::from_str_radix(&true_id[2 * at..2 * at + 2], 16).unwrap())
         .collect();
-    rewrite_now(&place.path("data/store"), TOX_RECORDS, |row| {
+    block_on(rewrite(&place.path("data/store"), TOX_RECORDS, |row| {
         let nospam = places_of(row, &key)[0] + key.len();
         // The first byte of the nospam counts in the first of the checksum.
         row[nospam] ^= 1;
         row[nospam + 4] ^= 1;
-    });
+    }));
 
     let server = place.serve(&[]);
     let url = server.url();
@@ -226,7 +347,7 @@ fn a_swapped_tox_id_is_refused_by_who_verifies() {
 fn a_rewritten_entry_is_found_with_its_index() {
     let place = Place::new();
     with_names(&place).stop();
-    let index = rewrite_now(&place.path("data/store"), BUNDLES, change_an_entry);
+    let index = block_on(rewrite(&place.path("data/store"), BUNDLES, change_an_entry));
     let refused = place.run(&["--json", "log", "verify", "data"]);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     let said: Value = serde_json::from_str(&refused.stderr).unwrap();

@@ -14,6 +14,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{SeekFrom as SeekTo, seek};
+use rustix::io::Errno;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{COMMIT_KEY, SYS_KEYSPACE};
@@ -101,15 +103,38 @@ pub(crate) fn cut_tail(path: &Path, scan: &Scan, kept: &Path) -> io::Result<()> 
     journal.sync_all()
 }
 
-/// A file's bytes up to the last one that is not zero.
+/// A file's bytes up to the last one that is not zero. What was allocated ahead and never written
+/// is not read: it is most of a young journal's 64 MiB.
 fn read_used(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = fs::read(path)?;
+    let mut file = File::open(path)?;
+    let written = data_end(&file)?;
+    file.rewind()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(written).unwrap_or_default());
+    Read::by_ref(&mut file)
+        .take(written)
+        .read_to_end(&mut bytes)?;
     let used = bytes
         .iter()
         .rposition(|&byte| byte != 0)
         .map_or(0, |at| at + 1);
     bytes.truncate(used);
     Ok(bytes)
+}
+
+/// Where the last written part of a file ends; its length where the file system cannot tell.
+fn data_end(file: &File) -> io::Result<u64> {
+    let (mut at, mut end) = (0, 0);
+    loop {
+        match seek(file, SeekTo::Data(at)) {
+            Ok(begin) => {
+                end = seek(file, SeekTo::Hole(begin))?;
+                at = end;
+            }
+            // Nothing but holes from here on.
+            Err(Errno::NXIO) => return Ok(end),
+            Err(_) => return Ok(file.metadata()?.len()),
+        }
+    }
 }
 
 /// What follows the batch at the start of `bytes`, and the commit number in that batch; `None` if

@@ -45,9 +45,7 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let found = marks::read(dir.path()).map_err(failed("read commits in", dir.path()))?;
     let known = acknowledged.max(newest(&found));
-    if acknowledged.is_some() {
-        forget_cached(dir)?;
-    }
+    forget_cached(dir)?;
     let tails = trim_journals(dir, known)?;
     check_pointers(dir)?;
     let handle = open_engine(dir, cache_bytes)?;
@@ -162,8 +160,9 @@ pub(crate) fn is_damaged(scan: &Scan, newest: bool, known: Option<u64>) -> bool 
     scan.tail_bytes() > 0 && !complete && (!newest || scan.resumes_at.is_some())
 }
 
-/// Makes the system read journals from the disk again: after a failed write its memory may hold
-/// pages that never got there, and what is opened anew must be what a restart would find.
+/// Makes the system read journals from the disk again. After a failed write or sync its memory may
+/// hold pages that never got there and that it will not write again, and it keeps them beyond the
+/// process: to go on from them would build on what a power cut takes away.
 fn forget_cached(dir: &Directory) -> Result<(), OpenError> {
     for path in journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))? {
         let file = fs::File::open(&path).map_err(failed("open", &path))?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use client::audit::{AuditReport, CheckpointPage, LogSource};
+use client::checkpoint;
 use engine::log::{LogAtRest, LogError};
 use engine::ports::store::Store;
 use merkle::note::VerifierKey;
@@ -64,8 +65,9 @@ impl AtRest {
         Source(&self.log)
     }
 
-    /// Compares the log with the highest checkpoint its server remembered beside the store.
-    pub(super) fn check_remembered(
+    /// Compares the log, as it was audited, with the highest checkpoint its server remembered beside
+    /// the store: the log must have the same one at that size.
+    pub(super) async fn check_remembered(
         &self,
         key: &VerifierKey,
         report: &AuditReport,
@@ -73,16 +75,29 @@ impl AtRest {
         let note = self.remembered.load().map_err(Failure::failed)?;
         let Some(note) = note else { return Ok(()) };
         let path = self.remembered.path().display();
-        let seen = client::checkpoint::verify(&note, key)
+        let seen = checkpoint::verify(&note, key)
             .map_err(|error| Failure::new(Exit::Unverified, format!("{path}: {error}")))?;
-        let newest = &report.newest;
-        if seen.size > newest.size || (seen.size == newest.size && seen.root != newest.root) {
+        let newest = report.newest.size;
+        if seen.size > newest {
             let said = format!(
-                "the log ends at size {}, but {path} shows that one of size {} was published: the \
-                 store is an old copy",
-                newest.size, seen.size
+                "the log ends at size {newest}, but {path} shows that one of size {} was published: \
+                 the store is an old copy",
+                seen.size
             );
-            return Err(Failure::new(Exit::Unverified, said).at_index(newest.size));
+            return Err(Failure::new(Exit::Unverified, said).at_index(newest));
+        }
+        let stored = self.log.checkpoints(seen.size).await;
+        let stored = stored.map_err(|error| Failure::failed(chain(&error)))?;
+        let stored = stored
+            .notes
+            .first()
+            .map(|note| checkpoint::verify(note, key));
+        if stored != Some(Ok(seen)) {
+            let said = format!(
+                "the log does not contain the checkpoint in {path}, which was published: it was \
+                 rewritten"
+            );
+            return Err(Failure::new(Exit::Unverified, said));
         }
         Ok(())
     }
@@ -97,10 +112,6 @@ pub(super) struct Source<'l>(&'l LogAtRest);
 
 impl LogSource for Source<'_> {
     type Error = LogError;
-
-    async fn checkpoint(&self) -> Result<Vec<u8>, LogError> {
-        Ok(self.0.head().note.to_vec())
-    }
 
     async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, LogError> {
         let page = self.0.checkpoints(from).await?;
