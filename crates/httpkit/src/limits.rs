@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -19,6 +20,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Time a body may take to arrive. Below the time of a whole request, so that who sends too slowly
 /// is told so by the door.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// Bytes of a request's address, path and query together.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
 
 /// Levels of nesting JSON may have: `[]` is one level.
 pub const JSON_DEPTH_MAX: usize = 64;
@@ -93,6 +97,18 @@ where
     }))
 }
 
+/// Answers 414 to addresses beyond [`URI_BYTES_MAX`], before anything looks at them.
+pub fn with_uri_limit(router: Router) -> Router {
+    router.layer(from_fn(async |request: Request, next: Next| {
+        let uri = request.uri();
+        let query_bytes = uri.query().map_or(0, str::len);
+        if uri.path().len().saturating_add(query_bytes) > URI_BYTES_MAX {
+            return (StatusCode::URI_TOO_LONG, "the address is too long\n").into_response();
+        }
+        next.run(request).await
+    }))
+}
+
 /// Whether no value in this JSON lies deeper than `depth_max` levels of `[` and `{`. One pass, no
 /// allocation, and to be asked before parsing: a parser that recurses could run out of stack, and
 /// one that does not would build the whole tree.
@@ -139,8 +155,6 @@ async fn read(request: Request, bytes_max: usize) -> Result<Bytes, BodyProblem> 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::StatusCode;
-    use axum::response::IntoResponse;
     use axum::routing::{get, post};
     use proptest::prelude::*;
     use tower::ServiceExt;
@@ -260,6 +274,21 @@ mod tests {
         let begun = tokio::time::Instant::now();
         assert_eq!(send(Body::new(Stalled)).await, (400, "TooSlow".to_owned()));
         assert_eq!(begun.elapsed(), BODY_TIME);
+    }
+
+    #[tokio::test]
+    async fn an_address_up_to_the_limit_is_answered() {
+        let router = with_uri_limit(Router::new().fallback(|| async { "found" }));
+        let path = format!("/{}", "a".repeat(URI_BYTES_MAX - 1));
+        for (uri, status) in [
+            (path.clone(), 200),
+            (format!("{path}a"), 414),
+            (format!("{path}?a"), 414),
+        ] {
+            let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), status);
+        }
     }
 
     #[test]
