@@ -1,0 +1,146 @@
+//! The index beside a sorted set.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn change(text: &str, seqno: u32, state: NameState) -> NameChange {
+    NameChange {
+        name: name(text),
+        seqno: Seqno::new(seqno).unwrap(),
+        state,
+        is_new: seqno == 1,
+    }
+}
+
+fn show(index: &NameIndex, text: &str) {
+    index.apply(&change(text, 1, NameState::Searchable));
+}
+
+fn hide(index: &NameIndex, text: &str) {
+    index.apply(&change(text, 1, NameState::Private));
+}
+
+#[test]
+fn of_two_changes_the_newer_one_stays_whichever_comes_first() {
+    use NameState::{Gone, Private, Searchable};
+    for (state, expect) in [(Searchable, 1), (Private, 0), (Gone, 0)] {
+        for order in [[2, 3], [3, 2]] {
+            let index = NameIndex::default();
+            index.set_loaded();
+            show(&index, "alice");
+            for seqno in order {
+                let state = if seqno == 3 { state } else { Searchable };
+                index.apply(&change("alice", seqno, state));
+            }
+            assert_eq!(
+                index.search("alice", 0, 30).len(),
+                expect,
+                "{state:?} {order:?}"
+            );
+            assert_eq!(index.total(), u64::from(state != Gone));
+        }
+    }
+}
+
+#[test]
+fn changes_during_the_load_are_neither_lost_nor_counted_twice() {
+    use NameState::{Gone, Private, Searchable};
+    let index = NameIndex::default();
+    // The scan reads old rows of all but "new"; commits overtake it before and after.
+    index.apply(&change("gone", 5, Gone));
+    index.apply(&change("hidden", 5, Private));
+    index.apply(&change("new", 1, Searchable));
+    assert_eq!(index.total(), 0);
+    let row = |text, searchable| (name(text), searchable);
+    index.load([row("gone", true), row("hidden", true), row("late", true)].into_iter());
+    index.load([row("private", false), row("steady", true)].into_iter());
+    index.apply(&change("late", 9, Gone));
+    index.set_loaded();
+    assert_eq!(texts(&index, "", 0, 30), ["new", "steady"]);
+    // hidden, new, private, steady
+    assert_eq!(index.total(), 4);
+    index.apply(&change("steady", 2, Gone));
+    assert_eq!(index.total(), 3);
+}
+
+fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
+    index
+        .search(fragment, skip, limit)
+        .iter()
+        .map(Name::to_string)
+        .collect()
+}
+
+#[test]
+fn matches_come_in_order_and_in_pages() {
+    let index = NameIndex::default();
+    for text in ["carol", "alice", "bob", "malice", "alice", "100%", "%"] {
+        show(&index, text);
+    }
+    assert_eq!(texts(&index, "lic", 0, 30), ["alice", "malice"]);
+    assert_eq!(texts(&index, "lic", 1, 30), ["malice"]);
+    assert_eq!(texts(&index, "l", 1, 1), ["carol"]);
+    assert_eq!(texts(&index, "%", 0, 30), ["%", "100%"]);
+    assert_eq!(texts(&index, "x", 0, 30), [""; 0]);
+    hide(&index, "alice");
+    hide(&index, "nobody");
+    assert_eq!(texts(&index, "lic", 0, 30), ["malice"]);
+}
+
+#[test]
+fn a_fragment_does_not_match_across_names() {
+    let index = NameIndex::default();
+    show(&index, "ab");
+    show(&index, "cd");
+    assert_eq!(texts(&index, "bc", 0, 30), [""; 0]);
+    assert_eq!(texts(&index, "b\nc", 0, 30), [""; 0]);
+}
+
+#[test]
+fn many_names_behave_like_a_sorted_set() {
+    let (index, mut model) = (NameIndex::default(), BTreeSet::new());
+    let mut state = 7_u64;
+    for _ in 0..40_000 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let text = format!("n{:x}", (state >> 33) % 20_000);
+        if state >> 63 == 0 {
+            show(&index, &text);
+            model.insert(text);
+        } else {
+            hide(&index, &text);
+            model.remove(&text);
+        }
+    }
+    assert!(
+        index
+            .names
+            .read()
+            .unwrap()
+            .pieces
+            .iter()
+            .all(|piece| piece.len() <= PIECE_BYTES_MAX)
+    );
+    for fragment in ["n1", "ff", "0", "n4e1f"] {
+        let expect: Vec<_> = model
+            .iter()
+            .filter(|text| text.contains(fragment))
+            .skip(3)
+            .take(30)
+            .collect();
+        assert_eq!(
+            texts(&index, fragment, 3, 30).iter().collect::<Vec<_>>(),
+            expect
+        );
+    }
+    assert_eq!(
+        texts(&index, "n", 0, usize::MAX),
+        model.into_iter().collect::<Vec<_>>()
+    );
+}
