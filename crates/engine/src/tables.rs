@@ -206,7 +206,7 @@ pub(crate) struct IndexRow {
 pub(crate) struct LogHeadRow {
     #[prost(uint64, tag = "1")]
     pub(crate) size: u64,
-    /// Roots of the complete subtrees, largest first.
+    /// Roots of the complete subtrees of the log without its last entry, largest first.
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) edge: Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]

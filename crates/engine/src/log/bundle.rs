@@ -54,7 +54,7 @@ pub struct NameBundle {
 
 impl Log<'_> {
     /// Builds the bundle of a name against the newest head. Head and map path are read in one round
-    /// trip and of one moment; then link, entry index and a few tiles.
+    /// trip and of one moment; then link and entry index.
     ///
     /// # Errors
     /// Our own failures only: an unknown name has a bundle too, which proves its absence.
@@ -80,9 +80,7 @@ impl Log<'_> {
             Some((seqno, commitment)) => Some(self.present(label, seqno, commitment).await?),
             None => None,
         };
-        let inclusion = self
-            .inclusion(head.size.saturating_sub(1), head.size)
-            .await?;
+        let inclusion = head.map_entry_path();
         Ok(NameBundle {
             label,
             present,

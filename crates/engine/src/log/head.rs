@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use merkle::Hash;
 use merkle::entry::LogEntry;
 use merkle::note::{Checkpoint, Note};
 use merkle::range::CompactRange;
+use merkle::{Hash, leaf_hash};
 use tokio::sync::watch;
 
 use crate::ports::store::StoreError;
@@ -26,29 +26,41 @@ pub struct Head {
     pub time: UnixMillis,
     /// The signed checkpoint.
     pub note: Bytes,
+    /// The log without its last entry.
+    pub(crate) before: CompactRange,
+    /// The log.
     pub(crate) edge: CompactRange,
 }
 
 impl Head {
-    /// Reads a stored head and checks that its parts agree: edge, root and signed text.
+    /// The head of the log `before` with the head of the map behind it, signed by `note`.
+    pub(crate) fn new(before: CompactRange, map_root: Hash, time: UnixMillis, note: Bytes) -> Self {
+        let mut edge = before.clone();
+        edge.push(leaf_hash(&LogEntry::map_head(map_root, time.0).encode()));
+        Self {
+            size: edge.size(),
+            root: edge.root(),
+            map_root,
+            time,
+            note,
+            before,
+            edge,
+        }
+    }
+
+    /// Reads a stored head and checks that its parts agree: edge, map root and time lead to the
+    /// root that was signed.
     pub(crate) fn read(row: &LogHeadRow) -> Result<Self, StoreError> {
         Self::parse(row).ok_or_else(|| StoreError::Corrupt("the log head is malformed".into()))
     }
 
     fn parse(row: &LogHeadRow) -> Option<Self> {
-        let edge: Option<Vec<Hash>> = row.edge.chunks(32).map(Hash::from_slice).collect();
-        let edge = CompactRange::from_parts(row.size, edge?)?;
-        let checkpoint = Checkpoint::parse(&Note::parse(&row.note).ok()?.text).ok()?;
-        let root = edge.root();
-        (checkpoint.size == row.size && checkpoint.root == root).then_some(())?;
-        Some(Self {
-            size: row.size,
-            root,
-            map_root: Hash::from_slice(&row.map_root)?,
-            time: UnixMillis(row.time_ms),
-            note: row.note.clone(),
-            edge,
-        })
+        let before: Option<Vec<Hash>> = row.edge.chunks(32).map(Hash::from_slice).collect();
+        let before = CompactRange::from_parts(row.size.checked_sub(1)?, before?)?;
+        let map_root = Hash::from_slice(&row.map_root)?;
+        let head = Self::new(before, map_root, UnixMillis(row.time_ms), row.note.clone());
+        let signed = Checkpoint::parse(&Note::parse(&row.note).ok()?.text).ok()?;
+        (signed.size == head.size && signed.root == head.root).then_some(head)
     }
 
     /// The log's last entry, at index `size - 1`: what binds the map root to the log's root.
@@ -57,10 +69,22 @@ impl Head {
         LogEntry::map_head(self.map_root, self.time.0)
     }
 
+    /// The audit path of that entry, leaf to root: the right edge of the log before it, so that a
+    /// bundle needs no tile and no hash for it.
+    #[must_use]
+    pub fn map_entry_path(&self) -> Vec<Hash> {
+        self.before.hashes().iter().rev().copied().collect()
+    }
+
     pub(crate) fn row(&self) -> LogHeadRow {
         LogHeadRow {
             size: self.size,
-            edge: self.edge.hashes().iter().flat_map(|hash| hash.0).collect(),
+            edge: self
+                .before
+                .hashes()
+                .iter()
+                .flat_map(|hash| hash.0)
+                .collect(),
             map_root: self.map_root.0.to_vec(),
             time_ms: self.time.0,
             note: self.note.clone(),

@@ -16,7 +16,6 @@
 //! If size, root or time would go backwards the sequencer stops this process's writes for good.
 
 use bytes::Bytes;
-use merkle::Hash;
 use merkle::entry::LogEntry;
 use merkle::note::{Signature, VerifierKey};
 use merkle::range::CompactRange;
@@ -31,7 +30,7 @@ use crate::table::{Row, Table, TableKey};
 use crate::tables::{
     BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LOG_HEAD, MAP_PAGES, TILES,
 };
-use crate::types::{Label, UnixMillis};
+use crate::types::Label;
 
 use super::choice::{choose, rescan};
 use super::ground::{Ground, fence, ground};
@@ -119,7 +118,7 @@ async fn sequence(
     let time = engine.ports().timer.now().max(ground.head.time);
     let staged = Staged::build(&edge, &chosen.links, &change, time)?;
     let note = sign(engine.ports(), engine.log_key(), &staged)?;
-    let head = head(&staged, change.root, time, note);
+    let head = Head::new(staged.before.clone(), change.root, time, note);
     batch.deletes.extend(intent_keys(&chosen.links));
     batch.puts.extend(
         change
@@ -173,18 +172,6 @@ async fn edge(engine: &Engine, head: &Head) -> Result<Edge, Internal> {
         tiles,
         bundle,
     })
-}
-
-fn head(staged: &Staged, map_root: Hash, time: UnixMillis, note: Bytes) -> Head {
-    let edge = staged.range.clone();
-    Head {
-        size: edge.size(),
-        root: staged.root,
-        map_root,
-        time,
-        note,
-        edge,
-    }
 }
 
 fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Internal> {
@@ -265,7 +252,8 @@ pub(crate) async fn found(
     };
     let time = ports.timer.now();
     let staged = Staged::build(&edge, &[], &change, time)?;
-    let head = head(&staged, change.root, time, sign(ports, key, &staged)?);
+    let note = sign(ports, key, &staged)?;
+    let head = Head::new(staged.before.clone(), change.root, time, note);
     write_head(&mut batch, staged, &head);
     batch.checks.push((LOG_HEAD.key(&()), Expect::Absent));
     match ports.store.commit(batch).await {

@@ -23,6 +23,8 @@ pub(crate) struct Edge {
 
 /// The log after the batch, and the rows that bring it there.
 pub(crate) struct Staged {
+    /// The log without its last entry, the head of the map.
+    pub(crate) before: CompactRange,
     pub(crate) range: CompactRange,
     pub(crate) root: Hash,
     pub(crate) tiles: Vec<(TileId, Vec<u8>)>,
@@ -47,8 +49,9 @@ impl Staged {
             .map(LogEntry::encode)
             .collect();
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        let mut range = edge.range.clone();
+        let (mut before, mut range) = (edge.range.clone(), edge.range.clone());
         for leaf in &leaves {
+            before.clone_from(&range);
             range.push(*leaf);
         }
         let tiles = grow(edge.range.size(), &edge.tiles, &leaves)
@@ -56,6 +59,7 @@ impl Staged {
         let bundles = bundles(edge, &entries)?;
         Ok(Self {
             root: range.root(),
+            before,
             range,
             tiles,
             bundles,
