@@ -114,15 +114,16 @@ async fn a_second_process_is_refused_with_the_first_ones_id() {
     let url = format!("file:{}", path.display());
     let mut child = crashwriter(&path);
     let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut first)
-        .unwrap();
+    // Kept to the end: the child would die of a closed pipe.
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut first).unwrap();
     assert_eq!(first, "open\n");
     let Err(refused) = store::open(&url, Options::default()).await else {
         unreachable!("two processes hold the store")
     };
     child.kill().unwrap();
     child.wait().unwrap();
+    drop(output);
     let expected = Some(child.id());
     assert!(
         matches!(&refused, OpenError::Held { holder, .. } if *holder == expected),
