@@ -30,13 +30,13 @@ pub(crate) struct Disk {
     fault: Fault,
     folder: PathBuf,
     data: PathBuf,
-    library: bool,
+    has_shim: bool,
     mounted: bool,
 }
 
 impl Disk {
-    /// Prepares `folder`; `needs_library` if syncs are to be dropped at some time.
-    pub(crate) fn prepare(fault: Fault, folder: &Path, needs_library: bool) -> Result<Self> {
+    /// Prepares `folder`; `needs_shim` if syncs are to be dropped at some time.
+    pub(crate) fn prepare(fault: Fault, folder: &Path, needs_shim: bool) -> Result<Self> {
         let folder = folder.canonicalize().context("find the scratch folder")?;
         let data = folder.join("data");
         fs::create_dir(&data).context("make the data folder")?;
@@ -44,10 +44,10 @@ impl Disk {
             fault,
             folder,
             data,
-            library: needs_library || fault == Fault::LostCache,
+            has_shim: needs_shim || fault == Fault::LostCache,
             mounted: false,
         };
-        if disk.library {
+        if disk.has_shim {
             let library = [disk.source("lostcache.c", LOSTCACHE)?, "-shared".into()];
             disk.compile(
                 "lostcache.so",
@@ -71,7 +71,7 @@ impl Disk {
 
     /// What the server's environment needs; with `drop_syncs` its syncs do nothing.
     pub(crate) fn environment(&self, drop_syncs: bool) -> Vec<(&'static str, OsString)> {
-        if !self.library {
+        if !self.has_shim {
             return Vec::new();
         }
         let mut variables = vec![("LD_PRELOAD", self.folder.join("lostcache.so").into())];
