@@ -37,7 +37,7 @@ use engine::types::UnixMillis;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, system_clock};
 use crate::{OpenError, Options, limits};
 use cache::{Record, RecordCache};
 pub use check::{Damage, Report, check};
@@ -144,7 +144,7 @@ impl EmbeddedStore {
             queue: Mutex::new(Some(queue)),
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
             committer: Mutex::new(Some(thread)),
-            clock: options.clock,
+            clock: options.clock.unwrap_or_else(system_clock),
             queue_wait: options.queue_wait,
             commit_wait: options.commit_wait,
         })

@@ -43,8 +43,8 @@ pub struct Options {
     pub queue_wait: Duration,
     /// Longest wait for a batch in the queue to be durable. Default 10 s.
     pub commit_wait: Duration,
-    /// What `now` answers. Default: the machine's clock.
-    pub clock: Clock,
+    /// What `now` answers. Default: the clock of whatever holds the rows.
+    pub clock: Option<Clock>,
 }
 
 impl Default for Options {
@@ -55,7 +55,7 @@ impl Default for Options {
             reserve_bytes: None,
             queue_wait: Duration::from_secs(2),
             commit_wait: Duration::from_secs(10),
-            clock: system_clock(),
+            clock: None,
         }
     }
 }
@@ -126,7 +126,8 @@ pub enum OpenError {
 /// See [`OpenError`].
 pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Store>, OpenError> {
     if url == "memory:" {
-        return Ok(Arc::new(MemoryStore::with_clock(options.clock)));
+        let clock = options.clock.unwrap_or_else(system_clock);
+        return Ok(Arc::new(MemoryStore::with_clock(clock)));
     }
     let Some(path) = url.strip_prefix("file:").filter(|path| !path.is_empty()) else {
         return Err(OpenError::UnknownScheme(url.to_owned()));

@@ -6,7 +6,8 @@
 //! - **Linearizable per key**: every check is evaluated against the state the batch is applied to;
 //!   a failed check changes nothing.
 //! - **Snapshot reads**: all keys of one `get_many`, and all rows of one `scan`, are read from one
-//!   moment; a batch is seen by them whole or not at all.
+//!   moment; a batch is seen by them whole or not at all. With [`Freshness::Within`] that holds for
+//!   the batches of this process; those of others may be seen key by key.
 //! - **Unknown outcome**: `CommitError::Unavailable` and `Fatal` may be returned for a batch that
 //!   was nevertheless applied. Whoever retries must read again first.
 //! - **Retries and time-outs** are the adapter's for reads, the caller's for `commit`.
@@ -128,6 +129,12 @@ pub trait Store: Send + Sync {
 
     /// Whether writes are accepted now, and if not, why: what `/readyz` and the log say.
     fn health(&self) -> Health;
+
+    /// Whether other processes may have the store open at the same time. Whoever depends on what
+    /// they do looks into the store now and then if so, and never otherwise.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Finishes the batches already handed in and releases what the store holds (files, locks,
     /// connections). Later commits answer `Fatal`, later reads `Unavailable` where the backend
