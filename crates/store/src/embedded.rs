@@ -8,7 +8,6 @@
 //! Why fjall, and what it was measured against: `docs/adr/0002-embedded-engine.md`. What is in the
 //! directory and what happens after faults: `docs/STORAGE.md`.
 
-mod cache;
 mod check;
 mod committer;
 mod directory;
@@ -37,9 +36,9 @@ use engine::types::UnixMillis;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::cache::{Record, RecordCache};
 use crate::clock::{Clock, system_clock};
 use crate::{OpenError, Options, limits};
-use cache::{Record, RecordCache};
 pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
 use directory::{Directory, Holds};

@@ -10,6 +10,7 @@
 //! [`conformance`] is the suite every backend runs; [`faulty`] wraps a backend so that tests can
 //! make it fail at a chosen commit.
 
+mod cache;
 mod clock;
 pub mod conformance;
 pub mod embedded;
