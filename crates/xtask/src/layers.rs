@@ -85,7 +85,7 @@ const LAYERS: &[Layer] = &[
     // Tests of client talk to the doors of a whole directory.
     Layer { krate: "client", may_use: &["merkle", "crypto"], tests_may_use: &["door-tlog", "door-toxme", "engine", "httpkit", "testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "tokio-postgres"]) },
-    Layer { krate: "store", may_use: &["engine"], tests_may_use: &["testkit"],
+    Layer { krate: "store", may_use: &["engine"], tests_may_use: &["pgrig", "testkit"],
         outside: Outside::AllBut(&["axum", "hyper", "reqwest"]) },
     Layer { krate: "outbound", may_use: &["engine", "crypto"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "tokio-postgres"]) },
@@ -101,8 +101,10 @@ const LAYERS: &[Layer] = &[
     // crypto: the fakes of the signing ports, and the sealing of requests that tests send.
     Layer { krate: "testkit", may_use: &["engine", "store", "httpkit", "crypto"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },
-    Layer { krate: "hammer", may_use: &["client", "crypto", "merkle", "store"], tests_may_use: &[],
+    Layer { krate: "hammer", may_use: &["client", "crypto", "merkle", "pgrig", "store"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },
+    Layer { krate: "pgrig", may_use: &[], tests_may_use: &[],
+        outside: Outside::Only(&["anyhow", "rustix", "tempfile"]) },
     Layer { krate: "xtask", may_use: &[], tests_may_use: &[],
         outside: Outside::Only(&["anyhow", "serde_json"]) },
 ];
