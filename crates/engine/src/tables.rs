@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use crate::table::{Row, Table, read_record, write_record};
+use crate::table::{Row, Table, TableKey, read_record, write_record};
 use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
 
 macro_rules! records {
@@ -39,7 +39,14 @@ records!(
     LeaseRow,
     JobRow,
     GuardRow,
+    MovedRow,
+    ArrivingRow,
 );
+
+/// That the store's rows are being copied, or were copied, to another store. Owner: `moving`.
+pub(crate) const MOVED: Table<(), MovedRow> = Table::new(0x02, "moved");
+/// How far rows from another store have arrived here; goes when all have. Owner: `moving`.
+pub(crate) const ARRIVING: Table<(), ArrivingRow> = Table::new(0x03, "arriving");
 
 /// What the store was created with: one row. Owner: `log`.
 pub(crate) const META: Table<(), MetaRow> = Table::new(0x10, "meta");
@@ -83,6 +90,105 @@ pub(crate) const PARKED_JOBS: Table<JobId, JobRow> = Table::new(0x63, "parked_jo
 pub(crate) const SEEN: Table<(u64, [u8; 32]), SeenRow> = Table::new(0x64, "seen");
 /// Policy and subject to the attempts of a window. Owner: `rate`.
 pub(crate) const GUARDS: Table<(u8, [u8; 32]), GuardRow> = Table::new(0x65, "guards");
+
+/// A table as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TableInfo {
+    pub(crate) tag: u8,
+    pub(crate) name: &'static str,
+    /// Whether its rows go along to another store: not those that name running processes, nor the
+    /// marks of a move.
+    pub(crate) moves: bool,
+}
+
+/// Every table, by rising tag.
+pub(crate) const CATALOG: &[TableInfo] = &[
+    stays(&MOVED),
+    stays(&ARRIVING),
+    moves(&META),
+    moves(&NAMES),
+    moves(&TOMBSTONES),
+    moves(&TOX_RECORDS),
+    moves(&TOX_KEYS),
+    moves(&CHAIN_HEADS),
+    moves(&TRACKS),
+    moves(&LINKS),
+    moves(&LOG_HEAD),
+    moves(&CHECKPOINTS),
+    moves(&BUNDLES),
+    moves(&TILES),
+    moves(&MAP_PAGES),
+    moves(&ENTRY_INDEX),
+    moves(&INTENTS),
+    stays(&LEASES),
+    moves(&JOBS),
+    moves(&PARKED_JOBS),
+    moves(&SEEN),
+    moves(&GUARDS),
+];
+
+const fn moves<K: TableKey, V: Row>(table: &Table<K, V>) -> TableInfo {
+    TableInfo {
+        tag: table.tag(),
+        name: table.name(),
+        moves: true,
+    }
+}
+
+const fn stays<K: TableKey, V: Row>(table: &Table<K, V>) -> TableInfo {
+    TableInfo {
+        moves: false,
+        ..moves(table)
+    }
+}
+
+/// The table a store key belongs to; `None` when this release does not know it.
+pub(crate) fn table_of(key: &[u8]) -> Option<&'static TableInfo> {
+    let tag = key.first()?;
+    CATALOG.iter().find(|table| table.tag == *tag)
+}
+
+/// A store whose rows go to another one.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MovedRow {
+    /// The same as in the other store, and of no other move.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) id: Vec<u8>,
+    /// Where to, for people.
+    #[prost(string, tag = "2")]
+    pub(crate) to: String,
+    #[prost(uint64, tag = "3")]
+    pub(crate) since_ms: u64,
+    /// Whether everything is there.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_done: bool,
+}
+
+/// A store that rows from another one come to.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ArrivingRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) id: Vec<u8>,
+    /// Where from, for people.
+    #[prost(string, tag = "2")]
+    pub(crate) from: String,
+    #[prost(uint64, tag = "3")]
+    pub(crate) since_ms: u64,
+    /// Key of the log that moves.
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) log_key: Vec<u8>,
+    /// Its newest signed checkpoint.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(crate) note: Bytes,
+    /// First key not yet copied; absent when all are.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub(crate) next: Option<Bytes>,
+    #[prost(uint64, tag = "7")]
+    pub(crate) rows: u64,
+    /// Keys and values copied.
+    #[prost(uint64, tag = "8")]
+    pub(crate) bytes: u64,
+}
 
 /// Origin and public keys the log was created with.
 #[derive(Clone, PartialEq, Message)]
@@ -260,4 +366,28 @@ pub(crate) struct GuardRow {
     pub(crate) window_started_ms: u64,
     #[prost(uint32, tag = "2")]
     pub(crate) attempts: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalog_has_every_table_once_in_the_order_of_tags() {
+        let declared = include_str!("tables.rs")
+            .lines()
+            .filter(|line| line.starts_with("pub(crate) const ") && line.contains(": Table<"))
+            .count();
+        assert_eq!(CATALOG.len(), declared);
+        assert!(CATALOG.windows(2).all(|pair| pair[0].tag < pair[1].tag));
+    }
+
+    #[test]
+    fn the_document_of_tables_has_every_table() {
+        let text = include_str!("../../../docs/STORAGE.md");
+        for table in CATALOG {
+            let line = format!("| {:02x} | {} |", table.tag, table.name);
+            assert!(text.contains(&line), "{line}");
+        }
+    }
 }
