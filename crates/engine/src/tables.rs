@@ -3,11 +3,15 @@
 //! Tag bytes are grouped so that an engine with several physical tables can split by the first byte:
 //! below 0x40 records, 0x40 to 0x5f the log, from 0x60 on rows that come and go.
 
+mod catalog;
+
 use bytes::Bytes;
 use prost::Message;
 
-use crate::table::{Row, Table, TableKey, read_record, write_record};
+use crate::table::{Row, Table, read_record, write_record};
 use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
+
+pub(crate) use catalog::{CATALOG, table_of};
 
 macro_rules! records {
     ($($type:ty),+ $(,)?) => {$(
@@ -90,63 +94,6 @@ pub(crate) const PARKED_JOBS: Table<JobId, JobRow> = Table::new(0x63, "parked_jo
 pub(crate) const SEEN: Table<(u64, [u8; 32]), SeenRow> = Table::new(0x64, "seen");
 /// Policy and subject to the attempts of a window. Owner: `rate`.
 pub(crate) const GUARDS: Table<(u8, [u8; 32]), GuardRow> = Table::new(0x65, "guards");
-
-/// A table as data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TableInfo {
-    pub(crate) tag: u8,
-    pub(crate) name: &'static str,
-    /// Whether its rows go along to another store: not those that name running processes, nor the
-    /// marks of a move.
-    pub(crate) moves: bool,
-}
-
-/// Every table, by rising tag.
-pub(crate) const CATALOG: &[TableInfo] = &[
-    stays(&MOVED),
-    stays(&ARRIVING),
-    moves(&META),
-    moves(&NAMES),
-    moves(&TOMBSTONES),
-    moves(&TOX_RECORDS),
-    moves(&TOX_KEYS),
-    moves(&CHAIN_HEADS),
-    moves(&TRACKS),
-    moves(&LINKS),
-    moves(&LOG_HEAD),
-    moves(&CHECKPOINTS),
-    moves(&BUNDLES),
-    moves(&TILES),
-    moves(&MAP_PAGES),
-    moves(&ENTRY_INDEX),
-    moves(&INTENTS),
-    stays(&LEASES),
-    moves(&JOBS),
-    moves(&PARKED_JOBS),
-    moves(&SEEN),
-    moves(&GUARDS),
-];
-
-const fn moves<K: TableKey, V: Row>(table: &Table<K, V>) -> TableInfo {
-    TableInfo {
-        tag: table.tag(),
-        name: table.name(),
-        moves: true,
-    }
-}
-
-const fn stays<K: TableKey, V: Row>(table: &Table<K, V>) -> TableInfo {
-    TableInfo {
-        moves: false,
-        ..moves(table)
-    }
-}
-
-/// The table a store key belongs to; `None` when this release does not know it.
-pub(crate) fn table_of(key: &[u8]) -> Option<&'static TableInfo> {
-    let tag = key.first()?;
-    CATALOG.iter().find(|table| table.tag == *tag)
-}
 
 /// A store whose rows go to another one.
 #[derive(Clone, PartialEq, Message)]
@@ -366,28 +313,4 @@ pub(crate) struct GuardRow {
     pub(crate) window_started_ms: u64,
     #[prost(uint32, tag = "2")]
     pub(crate) attempts: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_catalog_has_every_table_once_in_the_order_of_tags() {
-        let declared = include_str!("tables.rs")
-            .lines()
-            .filter(|line| line.starts_with("pub(crate) const ") && line.contains(": Table<"))
-            .count();
-        assert_eq!(CATALOG.len(), declared);
-        assert!(CATALOG.windows(2).all(|pair| pair[0].tag < pair[1].tag));
-    }
-
-    #[test]
-    fn the_document_of_tables_has_every_table() {
-        let text = include_str!("../../../docs/STORAGE.md");
-        for table in CATALOG {
-            let line = format!("| {:02x} | {} |", table.tag, table.name);
-            assert!(text.contains(&line), "{line}");
-        }
-    }
 }
