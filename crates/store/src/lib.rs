@@ -45,6 +45,12 @@ pub struct Options {
     pub commit_wait: Duration,
     /// What `now` answers. Default: the clock of whatever holds the rows.
     pub clock: Option<Clock>,
+    /// Most connections to a database. Default 16.
+    pub connections: u32,
+    /// PEM file of a certificate authority to check a database's certificate with.
+    pub ca_file: Option<PathBuf>,
+    /// File whose first line is the password for a database.
+    pub password_file: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +62,9 @@ impl Default for Options {
             queue_wait: Duration::from_secs(2),
             commit_wait: Duration::from_secs(10),
             clock: None,
+            connections: 16,
+            ca_file: None,
+            password_file: None,
         }
     }
 }
