@@ -11,6 +11,7 @@
 //! [`conformance`] is the suite every backend runs; [`faulty`] wraps a backend so that tests can
 //! make it fail at a chosen commit.
 
+pub mod cache;
 mod clock;
 pub mod conformance;
 pub mod embedded;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use engine::ports::store::Store;
 
-pub use clock::{Clock, system_clock};
+pub use clock::{Clock, SteadyClock, steady_clock, system_clock};
 
 use embedded::EmbeddedStore;
 use memory::MemoryStore;
