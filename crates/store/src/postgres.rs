@@ -185,7 +185,7 @@ impl Store for PostgresStore {
         let answer = self.enqueue(planned).await?;
         match timeout(self.shared.commit_wait, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(closed()),
+            Ok(Err(_)) => Err(CommitError::Fatal("its worker has ended".to_owned())),
             Err(_) => {
                 let waited = self.shared.commit_wait.as_secs();
                 Err(CommitError::Unavailable(format!(
@@ -212,9 +212,13 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.shared.queue.close();
-        let workers =
+        let mut workers =
             std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
-        workers.join_all().await;
+        while let Some(ended) = workers.join_next().await {
+            if ended.is_err() {
+                tracing::error!("a worker of the store ended by a panic");
+            }
+        }
         self.shared.condition.close();
         self.attendants
             .lock()
