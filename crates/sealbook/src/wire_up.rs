@@ -1,7 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
 use std::io::ErrorKind;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -220,7 +219,6 @@ fn settings(config: &Config) -> Settings {
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
         limits_enabled: config.limits.enabled,
-        processes: NonZeroU32::MIN,
     }
 }
 
