@@ -11,6 +11,7 @@
 //! - [`processes`]: the processes over one store, their roles and their clock
 //! - [`names`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
+//! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
 //!
 //! The engine has no runtime, no socket and no clock of its own.
 
@@ -21,13 +22,17 @@ pub mod error;
 pub mod jobs;
 pub mod limits;
 pub mod log;
+pub mod marks;
+pub mod moving;
 pub mod names;
 mod open;
 pub mod outbox;
+mod pages;
 pub mod ports;
 pub mod processes;
 pub mod rate;
 pub mod reconcile;
+pub mod statistics;
 mod table;
 mod tables;
 mod tx;

@@ -103,3 +103,12 @@ pub const RELEASED_KEPT: Duration = Duration::from_secs(300);
 /// Age of an entry from which on its name may be kept no more: half a minute is for clocks that
 /// differ and for steps that take long.
 pub const RELEASED_SURE: Duration = Duration::from_secs(270);
+
+/// Bytes of rows in one page of a copy: a quarter of the store's largest batch.
+pub const PAGE_BYTES: u64 = 4 << 20;
+/// Fewest and most rows a page is read with. The most, with the progress row and its check, stays
+/// far below the store's 32,768 operations; the fewest bounds what a page of large rows is read
+/// with beyond [`PAGE_BYTES`].
+pub const PAGE_ROWS_MIN: u32 = 64;
+/// See [`PAGE_ROWS_MIN`].
+pub const PAGE_ROWS_MAX: u32 = 8192;

@@ -6,6 +6,7 @@ use merkle::note::{Checkpoint, Note};
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{LEASE_LIFE, LEASE_RENEWED_AFTER};
+use crate::marks::Marks;
 use crate::ports::store::{Batch, Expect, Freshness, StoreError, Version};
 use crate::processes::leases::{self, Bid, Role, take_in};
 use crate::tables::{CHECKPOINTS, LEASES, LOG_HEAD, LeaseRow};
@@ -120,13 +121,21 @@ struct Seen {
 /// Reads the head, checks that it continues the published one, and publishes it.
 async fn look(engine: &Engine) -> Result<Seen, Internal> {
     let before = engine.published().head();
+    let [moved, arriving] = Marks::keys();
     let keys = [
+        moved,
+        arriving,
         LOG_HEAD.key(&()),
         CHECKPOINTS.key(&before.size),
         LEASES.key(&Role::Sequence.key()),
     ];
     let rows = engine.ports().store.get_many(&keys, Freshness::Now).await?;
     let mut rows = rows.into_iter();
+    if let Some(mark) = Marks::take(&mut rows)?.mark() {
+        // Whoever goes on from the other store signs the heads to come.
+        engine.published().halt(mark.to_string());
+        return Err(Internal::new("reading the head of the log", mark));
+    }
     let (head, ours) = (rows.next().flatten(), rows.next().flatten());
     let lease = rows.next().flatten();
     let (head_version, head) =
