@@ -4,6 +4,7 @@
 mod adapters;
 mod audit;
 mod exchange;
+mod fleet;
 mod stores;
 mod tox;
 mod world;
@@ -11,6 +12,7 @@ mod world;
 pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
 pub use audit::{Audit, audit, check_bundle, read_checkpoint};
 pub use exchange::{Exchange, exchange};
+pub use fleet::Fleet;
 pub use store::faulty::{Faults, Faulty, Mode};
 pub use store::memory::MemoryStore;
 pub use stores::{LaggingStore, SwapStore, copy_of, memory, shared_memory};
