@@ -272,7 +272,8 @@ proptest! {
 
     #[test]
     fn names_behave_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(async {
             let mut run = Run::new().await;
             for step in &steps {

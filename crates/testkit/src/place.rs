@@ -1,0 +1,111 @@
+//! Where a world's store is: in memory, or where `STORE_URL` says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use engine::ports::store::{
+    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
+    Version,
+};
+use engine::ports::timer::Timer;
+use engine::types::UnixMillis;
+use store::Options;
+use tempfile::TempDir;
+
+use crate::FixedClock;
+
+/// The environment variable that names the kind of store.
+const STORE_URL: &str = "STORE_URL";
+
+/// An empty store of the kind that the environment variable `STORE_URL` names, with the test's
+/// clock. What it keeps outside of memory goes with it.
+///
+/// | `STORE_URL` | store |
+/// |---|---|
+/// | unset, `memory:` | in memory |
+/// | `file:` | embedded, in a temporary directory |
+///
+/// # Panics
+/// When `STORE_URL` is none of these, or the store is not made.
+pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
+    let url = wanted();
+    let (url, place) = match url.as_str() {
+        "memory:" => (url, None),
+        "file:" => {
+            let dir = tempfile::tempdir().expect("a temporary directory is made");
+            let url = format!("file:{}", dir.path().join("store").display());
+            (url, Some(dir))
+        }
+        _ => unreachable!("{STORE_URL} is {url:?}; tests know memory: and file:"),
+    };
+    let clock = clock.clone();
+    let options = Options {
+        clock: Some(Arc::new(move || clock.now())),
+        ..Options::default()
+    };
+    let store = store::open(&url, options).await;
+    let store = store.unwrap_or_else(|error| unreachable!("a test's store opens: {error}"));
+    match place {
+        None => store,
+        Some(place) => Arc::new(Placed {
+            store,
+            _place: place,
+        }),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no configuration but their environment"
+)]
+fn wanted() -> String {
+    std::env::var(STORE_URL).unwrap_or_else(|_| "memory:".to_owned())
+}
+
+/// A store and its place, which goes after it.
+struct Placed {
+    store: Arc<dyn Store>,
+    _place: TempDir,
+}
+
+#[async_trait]
+impl Store for Placed {
+    async fn get_many(
+        &self,
+        keys: &[Key],
+        fresh: Freshness,
+    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
+        self.store.get_many(keys, fresh).await
+    }
+
+    async fn scan(
+        &self,
+        range: KeyRange,
+        direction: Direction,
+        limit: u32,
+        fresh: Freshness,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.store.scan(range, direction, limit, fresh).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
+        self.store.commit(batch).await
+    }
+
+    async fn now(&self) -> Result<UnixMillis, StoreError> {
+        self.store.now().await
+    }
+
+    fn health(&self) -> Health {
+        self.store.health()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
