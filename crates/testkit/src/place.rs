@@ -1,5 +1,6 @@
 //! Where a world's store is: in memory, or where `STORE_URL` says.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,20 +26,12 @@ const STORE_URL: &str = "STORE_URL";
 /// |---|---|
 /// | unset, `memory:` | in memory |
 /// | `file:` | embedded, in a temporary directory |
+/// | `postgres://…` | a schema of its own in that database |
 ///
 /// # Panics
 /// When `STORE_URL` is none of these, or the store is not made.
 pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
-    let url = wanted();
-    let (url, place) = match url.as_str() {
-        "memory:" => (url, None),
-        "file:" => {
-            let dir = tempfile::tempdir().expect("a temporary directory is made");
-            let url = format!("file:{}", dir.path().join("store").display());
-            (url, Some(dir))
-        }
-        _ => unreachable!("{STORE_URL} is {url:?}; tests know memory: and file:"),
-    };
+    let (url, place) = Place::of(wanted());
     let clock = clock.clone();
     let options = Options {
         clock: Some(Arc::new(move || clock.now())),
@@ -46,13 +39,10 @@ pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
     };
     let store = store::open(&url, options).await;
     let store = store.unwrap_or_else(|error| unreachable!("a test's store opens: {error}"));
-    match place {
-        None => store,
-        Some(place) => Arc::new(Placed {
-            store,
-            _place: place,
-        }),
-    }
+    Arc::new(Placed {
+        store,
+        _place: place,
+    })
 }
 
 #[expect(
@@ -63,10 +53,53 @@ fn wanted() -> String {
     std::env::var(STORE_URL).unwrap_or_else(|_| "memory:".to_owned())
 }
 
+/// What a store needs outside of memory, and is removed with this value.
+enum Place {
+    Nothing,
+    Dir { _dir: TempDir },
+    Schema { database: String, name: String },
+}
+
+impl Place {
+    /// A place of the kind that a URL names, and the URL of a store there.
+    fn of(kind: String) -> (String, Self) {
+        if kind == "memory:" {
+            return (kind, Self::Nothing);
+        }
+        if kind == "file:" {
+            let dir = tempfile::tempdir().expect("a temporary directory is made");
+            let url = format!("file:{}", dir.path().join("store").display());
+            return (url, Self::Dir { _dir: dir });
+        }
+        if !kind.starts_with("postgres") {
+            unreachable!("{STORE_URL} is none of memory:, file: and postgres://…");
+        }
+        let name = format!("suite_{:016x}", RandomState::new().build_hasher().finish());
+        pgrig::psql(&kind, &format!("CREATE SCHEMA {name}")).expect("a schema is made");
+        let joint = if kind.contains('?') { '&' } else { '?' };
+        let url = format!("{kind}{joint}options=-csearch_path%3D{name}");
+        let place = Self::Schema {
+            database: kind,
+            name,
+        };
+        (url, place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Schema { database, name } = self {
+            let drop = format!("SET lock_timeout = '5s'; DROP SCHEMA {name} CASCADE");
+            // A database that a test has stopped takes its schemas along.
+            let _may_be_away = pgrig::psql(database, &drop);
+        }
+    }
+}
+
 /// A store and its place, which goes after it.
 struct Placed {
     store: Arc<dyn Store>,
-    _place: TempDir,
+    _place: Place,
 }
 
 #[async_trait]
