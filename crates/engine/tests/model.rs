@@ -267,8 +267,13 @@ impl Run {
     }
 }
 
+/// Histories to try; each makes a store.
+fn cases() -> u32 {
+    if testkit::is_in_memory() { 96 } else { 24 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn names_behave_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {

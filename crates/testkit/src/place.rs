@@ -18,6 +18,7 @@ use crate::FixedClock;
 
 /// The environment variable that names the kind of store.
 const STORE_URL: &str = "STORE_URL";
+const IN_MEMORY: &str = "memory:";
 
 /// An empty store of the kind that the environment variable `STORE_URL` names, with the test's
 /// clock. What it keeps outside of memory goes with it.
@@ -31,7 +32,7 @@ const STORE_URL: &str = "STORE_URL";
 /// # Panics
 /// When `STORE_URL` is none of these, or the store is not made.
 pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
-    let (url, place) = Place::of(wanted());
+    let (url, place) = Place::of(kind());
     let clock = clock.clone();
     let options = Options {
         clock: Some(Arc::new(move || clock.now())),
@@ -45,12 +46,18 @@ pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
     })
 }
 
+/// Whether an [`empty_store`] is in memory, where a test can afford many worlds.
+#[must_use]
+pub fn is_in_memory() -> bool {
+    kind() == IN_MEMORY
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "tests have no configuration but their environment"
 )]
-fn wanted() -> String {
-    std::env::var(STORE_URL).unwrap_or_else(|_| "memory:".to_owned())
+fn kind() -> String {
+    std::env::var(STORE_URL).unwrap_or_else(|_| IN_MEMORY.to_owned())
 }
 
 /// What a store needs outside of memory, and is removed with this value.
@@ -63,7 +70,7 @@ enum Place {
 impl Place {
     /// A place of the kind that a URL names, and the URL of a store there.
     fn of(kind: String) -> (String, Self) {
-        if kind == "memory:" {
+        if kind == IN_MEMORY {
             return (kind, Self::Nothing);
         }
         if kind == "file:" {
