@@ -1,11 +1,14 @@
 //! A process that stops gives the lead of the log back.
 
-use testkit::{World, default_settings, empty_store};
+use std::sync::Arc;
+
+use store::memory::MemoryStore;
+use testkit::{World, default_settings};
 
 /// Two processes over one store and one clock.
 async fn two_worlds() -> (World, World) {
     let clock = World::start_clock();
-    let store = empty_store(&clock).await;
+    let store = Arc::new(MemoryStore::new());
     let first = World::join(store.clone(), clock.clone(), default_settings(), 1).await;
     let second = World::join(store, clock, default_settings(), 2).await;
     (first, second)
