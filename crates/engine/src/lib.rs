@@ -10,6 +10,7 @@
 //! - `tx`, `table`, `tables`: the unit of work and the catalog of what is stored
 //! - [`names`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
+//! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
 //!
 //! The engine has no runtime, no socket and no clock of its own.
 
@@ -20,12 +21,16 @@ pub mod error;
 pub mod jobs;
 pub mod limits;
 pub mod log;
+pub mod marks;
+pub mod moving;
 pub mod names;
 mod open;
 pub mod outbox;
+mod pages;
 pub mod ports;
 pub mod rate;
 pub mod reconcile;
+pub mod statistics;
 mod table;
 mod tables;
 mod tx;

@@ -70,3 +70,12 @@ pub const SWEEP_ROWS: u32 = 1000;
 pub const APPLIED_NAMES_MAX: usize = 1 << 16;
 /// Rows read in one step while the name index loads.
 pub const INDEX_LOAD_ROWS: u32 = 4096;
+
+/// Bytes of rows in one page of a copy: a quarter of the store's largest batch.
+pub const PAGE_BYTES: u64 = 4 << 20;
+/// Fewest and most rows a page is read with. The most, with the progress row and its check, stays
+/// far below the store's 32,768 operations; the fewest bounds what a page of large rows is read
+/// with beyond [`PAGE_BYTES`].
+pub const PAGE_ROWS_MIN: u32 = 64;
+/// See [`PAGE_ROWS_MIN`].
+pub const PAGE_ROWS_MAX: u32 = 8192;

@@ -10,10 +10,11 @@ use crate::error::Internal;
 use crate::log::ground::root_of;
 use crate::log::head::Head;
 use crate::log::{LogError, sequencer};
+use crate::marks::{Mark, Marks};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
 use crate::table::Row;
-use crate::tables::{LOG_HEAD, META, MetaRow};
+use crate::tables::{ARRIVING, LOG_HEAD, META, MetaRow};
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum OpenError {
     /// The store holds something else.
     #[error("the store is not empty and holds no sealbook directory")]
     NotADirectory,
+    /// The directory is being moved to another store or was moved there, or has not arrived here.
+    #[error(transparent)]
+    Marked(#[from] Mark),
     /// Our own failure.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -88,11 +92,14 @@ pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, 
 }
 
 async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
-    let rows = ports
-        .store
-        .get_many(&[META.key(&())], Freshness::Now)
-        .await?;
-    let row = rows.into_iter().next().flatten();
+    let [moved, arriving] = Marks::keys();
+    let keys = [moved, arriving, META.key(&())];
+    let rows = ports.store.get_many(&keys, Freshness::Now).await?;
+    let mut rows = rows.into_iter();
+    if let Some(mark) = Marks::take(&mut rows)?.mark() {
+        return Err(mark.into());
+    }
+    let row = rows.next().flatten();
     Ok(row.map(|(_, row)| META.read(&row)).transpose()?)
 }
 
@@ -118,7 +125,11 @@ async fn create(ports: &Ports, settings: &Settings) -> Result<Option<MetaRow>, O
     let meta = new_meta(ports, new_origin(ports, settings));
     let key = log_key(ports, &meta.origin)?;
     let batch = Batch {
-        checks: vec![(META.key(&()), Expect::Absent)],
+        checks: vec![
+            (META.key(&()), Expect::Absent),
+            // A conversion may have begun to fill the store.
+            (ARRIVING.key(&()), Expect::Absent),
+        ],
         puts: vec![(META.key(&()), meta.write())],
         deletes: Vec::new(),
     };

@@ -39,6 +39,11 @@ impl<K: TableKey, V: Row> Table<K, V> {
         self.tag
     }
 
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The store key of `key`.
     pub(crate) fn key(&self, key: &K) -> Key {
         let mut bytes = Vec::with_capacity(48);

@@ -25,7 +25,7 @@ use outbound::signer_file::{self, ServerKeys};
 use outbound::system::{OsRng, SystemTimer};
 use store::OpenError;
 
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::failure::{Exit, Failure, chain};
 use crate::health;
 
@@ -53,7 +53,7 @@ pub(crate) struct Wired {
 /// # Errors
 /// A sentence for the operator: what is wrong, where, and what to do.
 pub(crate) async fn wire_up(config: &Config, timer: SystemTimer) -> Result<Wired, Failure> {
-    let store = open_store(&config.store_url()).await?;
+    let store = open_store(&config.store_url(), config.store_options()).await?;
     let wired = over(config, timer, store.clone()).await;
     if wired.is_err() {
         store.close().await;
@@ -103,8 +103,11 @@ async fn over(
 ///
 /// # Errors
 /// `Conflict` when another process has it.
-pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    store::open(url, store::Options::default())
+pub(crate) async fn open_store(
+    url: &StoreUrl,
+    options: store::Options,
+) -> Result<Arc<dyn Store>, Failure> {
+    store::open(url.expose(), options)
         .await
         .map_err(|error| match error {
             OpenError::Held { .. } => {
@@ -115,7 +118,15 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
             OpenError::Io { ref source, .. } => {
                 Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
             }
-            OpenError::UnknownScheme(_)
+            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
+            OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
+            OpenError::NotTrusted { .. }
+            | OpenError::Authorities(_)
+            | OpenError::LoginRefused { .. }
+            | OpenError::NoDatabase { .. }
+            | OpenError::Refused(_)
+            | OpenError::NewerSchema { .. }
+            | OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),

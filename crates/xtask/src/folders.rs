@@ -22,7 +22,7 @@ const GROUPS: &[Group] = &[
         circles: true,
     },
     Group {
-        members: &["tx", "table", "tables", "rate"],
+        members: &["tx", "table", "tables", "rate", "marks", "pages"],
         circles: true,
     },
     Group {
@@ -50,7 +50,7 @@ const GROUPS: &[Group] = &[
         circles: false,
     },
     Group {
-        members: &["jobs", "reconcile"],
+        members: &["jobs", "reconcile", "moving", "statistics"],
         circles: false,
     },
 ];

@@ -6,6 +6,7 @@ use merkle::note::{Checkpoint, Note};
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::LEASE_LIFE;
+use crate::marks::Marks;
 use crate::ports::store::{Batch, CommitError, Expect, Freshness, StoreError, Version};
 use crate::table::Row;
 use crate::tables::{CHECKPOINTS, LEASES, LOG_HEAD, LeaseRow};
@@ -49,13 +50,21 @@ pub(crate) async fn publish(engine: &Engine) -> Result<(), Internal> {
 /// Reads the head, checks that it continues the published one, and publishes it.
 async fn look(engine: &Engine) -> Result<Ground, Internal> {
     let before = engine.published().head();
+    let [moved, arriving] = Marks::keys();
     let keys = [
+        moved,
+        arriving,
         LOG_HEAD.key(&()),
         CHECKPOINTS.key(&before.size),
         LEASES.key(&ROLE.to_vec()),
     ];
     let rows = engine.ports().store.get_many(&keys, Freshness::Now).await?;
     let mut rows = rows.into_iter();
+    if let Some(mark) = Marks::take(&mut rows)?.mark() {
+        // Whoever goes on from the other store signs the heads to come.
+        engine.published().halt(mark.to_string());
+        return Err(Internal::new("reading the head of the log", mark));
+    }
     let (head, ours) = (rows.next().flatten(), rows.next().flatten());
     let lease = rows.next().flatten();
     let (head_version, head) =
