@@ -8,6 +8,7 @@
 //! - [`types`]: values, parsed once at the edge
 //! - [`ports`]: what the engine needs of the world
 //! - `tx`, `table`, `tables`: the unit of work and the catalog of what is stored
+//! - [`processes`]: the processes over one store, their roles and their clock
 //! - [`names`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
 //! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
@@ -28,6 +29,7 @@ mod open;
 pub mod outbox;
 mod pages;
 pub mod ports;
+pub mod processes;
 pub mod rate;
 pub mod reconcile;
 pub mod statistics;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::table::{Row, Table, read_record, write_record};
-use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
+use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis};
 
 pub(crate) use catalog::{CATALOG, table_of};
 
@@ -45,6 +45,8 @@ records!(
     GuardRow,
     MovedRow,
     ArrivingRow,
+    ReleasedRow,
+    ProcessRow,
 );
 
 /// That the store's rows are being copied, or were copied, to another store. Owner: `moving`.
@@ -84,7 +86,7 @@ pub(crate) const ENTRY_INDEX: Table<(Label, u32), IndexRow> = Table::new(0x45, "
 
 /// Shard, subject and seqno to an entry not yet sequenced. Owner: `log`.
 pub(crate) const INTENTS: Table<(u8, (Label, u32)), IntentRow> = Table::new(0x60, "intents");
-/// Role to who holds it until when. Owner: `log`.
+/// Role to who holds it until when. Owner: `processes`.
 pub(crate) const LEASES: Table<Vec<u8>, LeaseRow> = Table::new(0x61, "leases");
 /// Due time and id to a job; the due time of a taken job is the end of its lease. Owner: `outbox`.
 pub(crate) const JOBS: Table<(UnixMillis, JobId), JobRow> = Table::new(0x62, "jobs");
@@ -94,6 +96,12 @@ pub(crate) const PARKED_JOBS: Table<JobId, JobRow> = Table::new(0x63, "parked_jo
 pub(crate) const SEEN: Table<(u64, [u8; 32]), SeenRow> = Table::new(0x64, "seen");
 /// Policy and subject to the attempts of a window. Owner: `rate`.
 pub(crate) const GUARDS: Table<(u8, [u8; 32]), GuardRow> = Table::new(0x65, "guards");
+
+/// Subject to the name it lost lately: what other processes learn of a release by. Only on shared
+/// stores. Owner: `names`.
+pub(crate) const RELEASED: Table<Label, ReleasedRow> = Table::new(0x66, "released");
+/// Process to when it was last seen. Only on shared stores. Owner: `processes`.
+pub(crate) const PROCESSES: Table<ProcessId, ProcessRow> = Table::new(0x67, "processes");
 
 /// A store whose rows go to another one.
 #[derive(Clone, PartialEq, Message)]
@@ -220,6 +228,10 @@ pub(crate) struct ChainHeadRow {
     pub(crate) seqno: u32,
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) hash: Vec<u8>,
+    /// The handle, while it is a name that somebody holds: from a label there is no other way to
+    /// it. Goes with the release, so that erasing finds no name.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) name: Option<String>,
 }
 
 /// Where a protocol's own numbering stands.
@@ -278,6 +290,30 @@ pub(crate) struct LeaseRow {
     pub(crate) holder: Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub(crate) until_ms: u64,
+    /// Nobody need take the role before this: its work was done lately.
+    #[prost(uint64, tag = "3")]
+    pub(crate) rested_until_ms: u64,
+}
+
+/// A name that was given up a moment ago.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ReleasedRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) released_at_ms: u64,
+}
+
+/// A process, all times by the store's clock.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ProcessRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) seen_ms: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) started_ms: u64,
+    /// The release it runs.
+    #[prost(string, tag = "3")]
+    pub(crate) version: String,
 }
 
 /// A job and how often it was tried.

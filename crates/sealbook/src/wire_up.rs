@@ -1,7 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
 use std::io::ErrorKind;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -102,7 +101,7 @@ async fn over(
 /// Opens a store by its URL.
 ///
 /// # Errors
-/// `Conflict` when another process has it.
+/// `Conflict` when another process has it, `Unreachable` when no server of a database answers.
 pub(crate) async fn open_store(
     url: &StoreUrl,
     options: store::Options,
@@ -118,15 +117,15 @@ pub(crate) async fn open_store(
             OpenError::Io { ref source, .. } => {
                 Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
             }
-            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
             OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
-            OpenError::NotTrusted { .. }
+            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
+            OpenError::UnknownScheme(_)
+            | OpenError::NotTrusted { .. }
             | OpenError::Authorities(_)
             | OpenError::LoginRefused { .. }
             | OpenError::NoDatabase { .. }
             | OpenError::Refused(_)
             | OpenError::NewerSchema { .. }
-            | OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),
@@ -220,7 +219,6 @@ fn settings(config: &Config) -> Settings {
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
         limits_enabled: config.limits.enabled,
-        processes: NonZeroU32::MIN,
     }
 }
 

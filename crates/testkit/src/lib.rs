@@ -16,6 +16,6 @@ pub use exchange::{Exchange, exchange};
 pub use place::{empty_store, is_in_memory};
 pub use store::faulty::{Faults, Faulty, Mode};
 pub use store::memory::MemoryStore;
-pub use stores::{LaggingStore, SwapStore, copy_of, memory};
+pub use stores::{LaggingStore, SwapStore, copy_of, memory, shared_memory};
 pub use tox::{ToxClient, tox_id};
 pub use world::{World, default_settings};

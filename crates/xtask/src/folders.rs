@@ -26,6 +26,10 @@ const GROUPS: &[Group] = &[
         circles: true,
     },
     Group {
+        members: &["processes"],
+        circles: false,
+    },
+    Group {
         members: &["outbox", "log"],
         circles: false,
     },

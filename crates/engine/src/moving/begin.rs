@@ -180,7 +180,7 @@ async fn mark(
 }
 
 async fn refuse_if_used(from: &Arc<dyn Store>) -> Result<(), MoveError> {
-    let live = processes(from.as_ref()).await?;
+    let live = processes(from).await?;
     if live.is_empty() {
         return Ok(());
     }

@@ -4,8 +4,8 @@ use crate::table::{Row, Table, TableKey};
 
 use super::{
     ARRIVING, BUNDLES, CHAIN_HEADS, CHECKPOINTS, ENTRY_INDEX, GUARDS, INTENTS, JOBS, LEASES, LINKS,
-    LOG_HEAD, MAP_PAGES, META, MOVED, NAMES, PARKED_JOBS, SEEN, TILES, TOMBSTONES, TOX_KEYS,
-    TOX_RECORDS, TRACKS,
+    LOG_HEAD, MAP_PAGES, META, MOVED, NAMES, PARKED_JOBS, PROCESSES, RELEASED, SEEN, TILES,
+    TOMBSTONES, TOX_KEYS, TOX_RECORDS, TRACKS,
 };
 
 /// A table as data.
@@ -42,6 +42,8 @@ pub(crate) const CATALOG: &[TableInfo] = &[
     moves(&PARKED_JOBS),
     moves(&SEEN),
     moves(&GUARDS),
+    stays(&RELEASED),
+    stays(&PROCESSES),
 ];
 
 const fn moves<K: TableKey, V: Row>(table: &Table<K, V>) -> TableInfo {
