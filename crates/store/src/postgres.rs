@@ -39,8 +39,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::cache::{Lifetime, RecordCache};
-use crate::clock::{Clock, steady_clock};
+use crate::clock::Clock;
 use crate::{OpenError, Options, limits};
 use batch::Planned;
 use condition::Condition;
@@ -63,12 +62,12 @@ const QUEUE_SHARES_MIN: u32 = 16;
 pub struct PostgresStore {
     shared: Arc<Shared>,
     shares: Arc<Semaphore>,
-    reader: Arc<Reader>,
+    reader: Reader,
     clock: Option<Clock>,
     /// The workers; taken out by whoever closes the store.
     workers: Mutex<JoinSet<()>>,
-    /// What runs beside them until the store is closed: the probe, and what keeps the cache young.
-    attendants: Mutex<JoinSet<()>>,
+    /// The probe.
+    _probe: JoinSet<()>,
 }
 
 impl PostgresStore {
@@ -91,26 +90,34 @@ impl PostgresStore {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
-        let reader = Arc::new(Reader {
+        let reader = Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,
-        });
+        };
+        let condition = Arc::new(Condition::new());
+        let mut probe = JoinSet::new();
+        probe.spawn(condition::watch_over(
+            Arc::clone(&connector),
+            Arc::clone(&condition),
+        ));
         let shared = Arc::new(Shared {
             connector,
-            condition: Arc::new(Condition::new()),
+            condition,
             queue: Queue::new(),
-            cache: RecordCache::new(options.cache_bytes, Lifetime::Shared(steady_clock())),
             queue_wait: options.queue_wait,
             commit_wait: options.commit_wait,
         });
-        let (workers, attendants) = staff(&shared, &reader);
+        let mut workers = JoinSet::new();
+        for _ in 0..WORKERS {
+            workers.spawn(worker::run(Arc::clone(&shared)));
+        }
         Ok(Self {
             shared,
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
             reader,
             clock: options.clock,
             workers: Mutex::new(workers),
-            attendants: Mutex::new(attendants),
+            _probe: probe,
         })
     }
 
@@ -145,19 +152,9 @@ impl Store for PostgresStore {
     async fn get_many(
         &self,
         keys: &[Key],
-        fresh: Freshness,
+        _fresh: Freshness,
     ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        let Freshness::Within(within) = fresh else {
-            return self.reader.get(keys).await;
-        };
-        let cache = &self.shared.cache;
-        if let Some(found) = cache.get(keys, within) {
-            return Ok(found);
-        }
-        let moment = cache.moment();
-        let found = self.reader.get(keys).await?;
-        cache.fill(moment, keys, &found);
-        Ok(found)
+        self.reader.get(keys).await
     }
 
     async fn scan(
@@ -216,27 +213,8 @@ impl Store for PostgresStore {
             std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         workers.join_all().await;
         self.shared.condition.close();
-        self.attendants
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort_all();
         self.reader.pool.close();
     }
-}
-
-/// Starts the workers and the attendants. They end with the store.
-fn staff(shared: &Arc<Shared>, reader: &Arc<Reader>) -> (JoinSet<()>, JoinSet<()>) {
-    let (mut workers, mut attendants) = (JoinSet::new(), JoinSet::new());
-    for _ in 0..WORKERS {
-        workers.spawn(worker::run(Arc::clone(shared)));
-    }
-    let (connector, condition) = (Arc::clone(&shared.connector), Arc::clone(&shared.condition));
-    attendants.spawn(condition::watch_over(connector, condition));
-    attendants.spawn(reads::keep_confirming(
-        Arc::clone(reader),
-        Arc::clone(shared),
-    ));
-    (workers, attendants)
 }
 
 fn not_open(connector: &Connector, refusal: Refusal) -> OpenError {

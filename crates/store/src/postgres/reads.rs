@@ -1,7 +1,6 @@
 //! Reads: one statement each, hence one moment.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,9 +18,9 @@ use super::failure::{Failure, is_broken, reason};
 use super::jitter;
 use super::pool::{ReadPool, no_connection};
 use super::statements::{Part, Parts, Query, parts_of};
-use super::worker::Shared;
-use crate::cache::{Record, RecordCache};
 
+/// What a read of one key answers.
+type Record = Option<(Version, Bytes)>;
 /// Versions by key; keys that are absent are not in it.
 type Versions = HashMap<Vec<u8>, Version>;
 
@@ -35,11 +34,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 const LONG_SCAN_ROWS: u32 = 10_000;
 /// this many times more.
 const LONG_SCAN_PATIENCE: u32 = 12;
-
-/// Time between two passes over the cached records in use: short enough for reads within 1 s.
-const CONFIRM_EVERY: Duration = Duration::from_millis(400);
-/// Versions that one statement of a pass asks for.
-const CONFIRM_KEYS: usize = 1_000;
 
 /// Reads through a pool.
 pub(crate) struct Reader {
@@ -108,8 +102,15 @@ impl Reader {
 
     /// Evaluates checks as of one moment; answers the newest version among them.
     pub(crate) async fn check(&self, checks: &[(Key, Expect)]) -> Result<Version, CommitError> {
-        let found = self.versions(checks.iter().map(|(key, _)| key)).await;
-        let found = found.map_err(|error| CommitError::Unavailable(said(error)))?;
+        let split = Split::of(checks.iter().map(|(key, _)| key));
+        let found = if split.is_empty() {
+            Versions::new()
+        } else {
+            let query = Query::Versions(split.parts());
+            let rows = self.run(query, &split.parameters(), self.wait).await;
+            let rows = rows.map_err(|error| CommitError::Unavailable(said(error)))?;
+            versions(&rows).map_err(|error| CommitError::Unavailable(reason(&error)))?
+        };
         match first_failed(checks, &found) {
             Some(index) => Err(CommitError::Conflict(index)),
             None => Ok(found.into_values().max().unwrap_or(Version(0))),
@@ -124,19 +125,6 @@ impl Reader {
             .ok_or_else(|| StoreError::Corrupt("no time".to_owned()))?;
         let millis: i64 = row.try_get(0).map_err(unreadable)?;
         Ok(UnixMillis(u64::try_from(millis).unwrap_or_default()))
-    }
-
-    async fn versions<'a>(
-        &self,
-        keys: impl Iterator<Item = &'a Key>,
-    ) -> Result<Versions, StoreError> {
-        let split = Split::of(keys);
-        if split.is_empty() {
-            return Ok(Versions::new());
-        }
-        let query = Query::Versions(split.parts());
-        let rows = self.run(query, &split.parameters(), self.wait).await?;
-        versions(&rows).map_err(unreadable)
     }
 
     async fn run(
@@ -175,30 +163,6 @@ impl Reader {
             return Err(StoreError::Unavailable(reason(&error)));
         }
     }
-}
-
-/// Asks again and again whether the cached records in use are still the newest ones, so that those
-/// which others do not change are answered without a read. Runs until it is ended.
-pub(crate) async fn keep_confirming(reader: Arc<Reader>, shared: Arc<Shared>) {
-    loop {
-        sleep(CONFIRM_EVERY).await;
-        if let Err(error) = confirm(&reader, &shared.cache).await {
-            tracing::debug!("cached records grow old: {error}");
-        }
-    }
-}
-
-async fn confirm(reader: &Reader, cache: &RecordCache) -> Result<(), StoreError> {
-    for due in cache.due(CONFIRM_KEYS) {
-        let found = reader.versions(due.keys().iter()).await?;
-        let versions: Vec<Option<Version>> = due
-            .keys()
-            .iter()
-            .map(|key| found.get(key.as_ref()).copied())
-            .collect();
-        cache.confirm(due, &versions);
-    }
-    Ok(())
 }
 
 /// Keys by their table; the empty key, which no row has, is in none.

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
 
-use engine::ports::store::{Freshness, Key, Store};
+use engine::ports::store::Store;
 use store::{Options, conformance};
-use tokio::time::{Instant, sleep};
 
 use crate::rig::{self, Taken};
 
 const SERIALIZABLE: &str = "%20-cdefault_transaction_isolation%3Dserializable";
 const REPEATABLE: &str = "%20-cdefault_transaction_isolation%3Drepeatable%5C%20read";
-
-const WITHIN: Duration = Duration::from_secs(1);
 
 async fn run(options: &str) {
     conformance::run(async || rig::open(&rig::fresh_url(options).await).await).await;
@@ -43,6 +39,11 @@ async fn read_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn serializable() {
+    run(SERIALIZABLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_processes_read_committed() {
     run_taking_turns("").await;
 }
@@ -55,37 +56,6 @@ async fn three_processes_repeatable_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_processes_serializable() {
     run_taking_turns(SERIALIZABLE).await;
-}
-
-/// A key that is read all the time stays cached, and yet shows what another process put.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn cached_reads_follow_other_processes() {
-    let url = rig::fresh_url("").await;
-    let (here, there) = (rig::open(&url).await, rig::open(&url).await);
-    let (keys, fresh) = ([Key::from_static(b"1/row")], Freshness::Within(WITHIN));
-    here.commit(rig::put("1/row", "0")).await.expect("a commit");
-    for number in 1..4 {
-        let version = there.commit(rig::put("1/row", &number.to_string())).await;
-        let version = version.expect("a commit");
-        let put = Instant::now();
-        loop {
-            let asked = Instant::now();
-            let found = here.get_many(&keys, fresh).await.expect("a read");
-            if found[0]
-                .as_ref()
-                .is_some_and(|(found, _)| *found == version)
-            {
-                break;
-            }
-            assert!(
-                asked.duration_since(put) <= WITHIN,
-                "it is too old: {found:?}"
-            );
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-    here.close().await;
-    there.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
