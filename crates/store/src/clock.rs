@@ -1,9 +1,10 @@
-//! The clock a store answers `now` with.
+//! The clock a store answers `now` with, and the one its cache counts ages by.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::types::UnixMillis;
+use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
 
 /// A clock that tests may replace: any function that tells the time.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
@@ -12,6 +13,24 @@ pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(system_now)
+}
+
+/// A clock that only ages are counted by: the time since some fixed moment. It never runs back, nobody
+/// sets it, and it goes on while the process or the machine sleeps.
+pub type SteadyClock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// The machine's steady clock, in nanoseconds. Linux answers without a system call, in about 30 ns.
+#[must_use]
+pub fn steady_clock() -> SteadyClock {
+    Arc::new(steady_now)
+}
+
+fn steady_now() -> Duration {
+    // Linux before 2.6.39 does not know the first; the second stands still while a machine sleeps.
+    let time = clock_gettime_dynamic(DynamicClockId::Boottime)
+        .unwrap_or_else(|_| clock_gettime(ClockId::Monotonic));
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 #[expect(

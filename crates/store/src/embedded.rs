@@ -8,7 +8,6 @@
 //! Why fjall, and what it was measured against: `docs/adr/0002-embedded-engine.md`. What is in the
 //! directory and what happens after faults: `docs/STORAGE.md`.
 
-mod cache;
 mod check;
 mod committer;
 mod directory;
@@ -37,9 +36,9 @@ use engine::types::UnixMillis;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
+use crate::cache::{Lifetime, Record, RecordCache};
 use crate::clock::{Clock, system_clock};
 use crate::{OpenError, Options, limits};
-use cache::{Record, RecordCache};
 pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
 use directory::{Directory, Holds};
@@ -123,7 +122,7 @@ impl EmbeddedStore {
         };
         let shared = Arc::new(Shared {
             handle: watch::Sender::new(Some(Arc::new(handle))),
-            cache: RecordCache::new(options.cache_bytes),
+            cache: RecordCache::new(options.cache_bytes, Lifetime::Forever),
             health: RwLock::new(health),
         });
         let committer = Committer {
@@ -256,8 +255,11 @@ impl Store for EmbeddedStore {
         keys: &[Key],
         fresh: Freshness,
     ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        let cached = matches!(fresh, Freshness::Within(_));
-        if cached && let Some(found) = self.shared.cache.get(keys) {
+        let cached = match fresh {
+            Freshness::Within(within) => self.shared.cache.get(keys, within),
+            Freshness::Now => None,
+        };
+        if let Some(found) = cached {
             return Ok(found);
         }
         let moment = self.shared.cache.moment();
@@ -268,7 +270,7 @@ impl Store for EmbeddedStore {
             self.read(keys.len(), move |handle| handle.get(&wanted))
                 .await?
         };
-        if cached {
+        if matches!(fresh, Freshness::Within(_)) {
             self.shared.cache.fill(moment, keys, &found);
         }
         Ok(found)

@@ -6,16 +6,19 @@
 //! |---|---|---|
 //! | `memory:` | [`memory::MemoryStore`] | nothing: tests and trials |
 //! | `file:PATH` | embedded, one process per directory | crash and power cut |
+//! | `postgres://…` | [`postgres::PostgresStore`], any number of processes | what the database survives |
 //!
 //! [`conformance`] is the suite every backend runs; [`faulty`] wraps a backend so that tests can
 //! make it fail at a chosen commit.
 
+pub mod cache;
 mod clock;
 pub mod conformance;
 pub mod embedded;
 pub mod faulty;
 mod limits;
 pub mod memory;
+pub mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,10 +26,12 @@ use std::time::Duration;
 
 use engine::ports::store::Store;
 
-pub use clock::{Clock, system_clock};
+pub use clock::{Clock, SteadyClock, steady_clock, system_clock};
 
 use embedded::EmbeddedStore;
 use memory::MemoryStore;
+use postgres::PostgresStore;
+pub use postgres::redacted;
 
 /// Settings of [`open`]. The default suits a small server.
 #[derive(Clone)]
@@ -45,6 +50,15 @@ pub struct Options {
     pub commit_wait: Duration,
     /// What `now` answers. Default: the clock of whatever holds the rows.
     pub clock: Option<Clock>,
+    /// Connections to a database: four for commits, the others, at least one, for reads.
+    /// Default 16.
+    pub connections: u32,
+    /// Authorities in PEM that may vouch for a database, instead of the system's. Goes before the
+    /// URL's `sslrootcert`.
+    pub ca_file: Option<PathBuf>,
+    /// File with the password for a database; read again for each connection. Goes before the
+    /// URL's password.
+    pub password_file: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -56,6 +70,9 @@ impl Default for Options {
             queue_wait: Duration::from_secs(2),
             commit_wait: Duration::from_secs(10),
             clock: None,
+            connections: 16,
+            ca_file: None,
+            password_file: None,
         }
     }
 }
@@ -63,9 +80,63 @@ impl Default for Options {
 /// Why a store was not opened. Nothing was changed, except that a missing directory was made.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL names no backend.
-    #[error("unknown store url {0:?}; known are memory: and file:PATH")]
+    /// The URL names no backend. Holds it without its password.
+    #[error("unknown store url {0:?}; known are memory:, file:PATH and postgres://HOST/DATABASE")]
     UnknownScheme(String),
+    /// The URL of a database cannot be used.
+    #[error("the store url {url:?} cannot be used: {said}")]
+    BadUrl {
+        /// The URL without its password.
+        url: String,
+        /// What is wrong with it.
+        said: String,
+    },
+    /// No server of the database answers, or none that takes writes.
+    #[error("cannot connect to the database: {said}")]
+    Unreachable {
+        /// What each of them answered.
+        said: String,
+    },
+    /// The database offers no encryption, or a certificate that nobody vouches for.
+    #[error(
+        "no trusted TLS with the database: {said}; name its authority by sslrootcert, or say \
+         sslmode=disable on a network of your own"
+    )]
+    NotTrusted {
+        /// What was wrong.
+        said: String,
+    },
+    /// The certificates to trust cannot be read.
+    #[error("cannot read the authorities to trust: {0}")]
+    Authorities(String),
+    /// User or password are wrong.
+    #[error("cannot log in to the database: {said}")]
+    LoginRefused {
+        /// What it answered.
+        said: String,
+    },
+    /// The server is there, the database is not.
+    #[error("create the database first on {servers}: {said}")]
+    NoDatabase {
+        /// The servers' names.
+        servers: String,
+        /// What it answered.
+        said: String,
+    },
+    /// The database refused to make the tables, or to say whether they are there.
+    #[error("the database cannot be made ready: {0}")]
+    Refused(String),
+    /// A later release made the tables.
+    #[error(
+        "the database has schema {found}, this release reads up to {known}: run the release that \
+         made it, or a later one"
+    )]
+    NewerSchema {
+        /// The schema found.
+        found: i32,
+        /// The newest schema this release knows.
+        known: i32,
+    },
     /// Another process has the store open.
     #[error("the store in {} is in use by process {}", path.display(), name(*holder))]
     Held {
@@ -120,7 +191,8 @@ pub enum OpenError {
     Interrupted,
 }
 
-/// Opens the store a URL names; makes an embedded one if its directory is absent or empty.
+/// Opens the store a URL names; makes an embedded one if its directory is absent or empty, and the
+/// tables of one in a database if they are not there.
 ///
 /// # Errors
 /// See [`OpenError`].
@@ -129,8 +201,11 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Store>, OpenErr
         let clock = options.clock.unwrap_or_else(system_clock);
         return Ok(Arc::new(MemoryStore::with_clock(clock)));
     }
+    if postgres::is_postgres(url) {
+        return Ok(Arc::new(PostgresStore::open(url, options).await?));
+    }
     let Some(path) = url.strip_prefix("file:").filter(|path| !path.is_empty()) else {
-        return Err(OpenError::UnknownScheme(url.to_owned()));
+        return Err(OpenError::UnknownScheme(redacted(url)));
     };
     let path = Path::new(path).to_owned();
     let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(&path, options));

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::ports::store::{CommitError, Direction, Expect, Store};
+use engine::ports::store::{Batch, CommitError, Direction, Expect, Freshness, Store, Version};
 use tokio::task::JoinSet;
 
-use super::{Shared, expecting, get, key, put, scan};
+use super::{Shared, commit, expecting, get, key, put, puts, scan};
 
 const RACERS: usize = 64;
 
@@ -77,5 +77,75 @@ async fn increment(store: &dyn Store) {
             Ok(_) => return,
             Err(error) => assert!(matches!(error, CommitError::Conflict(0)), "{error}"),
         }
+    }
+}
+
+/// Two batches of which each puts what the other one expects to be absent: one of them wins. A key
+/// that is only checked has no row that could be locked.
+pub(super) async fn absent_checks_hold_until_the_commit(store: Shared) {
+    for round in 0..60 {
+        let names = [format!("1/{round}"), format!("skew/{round}")];
+        crossed(&store, &names, [Expect::Absent; 2]).await;
+    }
+}
+
+/// The same with keys that are there.
+pub(super) async fn version_checks_hold_until_the_commit(store: Shared) {
+    for round in 0..60 {
+        let names = [format!("1/{round}"), format!("skew/{round}")];
+        let [one, two] = &names;
+        let versions = [put(&*store, one, "0").await, put(&*store, two, "0").await];
+        crossed(&store, &names, versions.map(Expect::Is)).await;
+    }
+}
+
+/// Commits, at the same time, a batch that checks the first key and puts the second, and one that
+/// checks the second and puts the first.
+async fn crossed(store: &Shared, names: &[String; 2], expected: [Expect; 2]) {
+    let [one, two] = names;
+    let mut tasks = JoinSet::new();
+    let [expect_one, expect_two] = expected;
+    for (read, expect, written) in [(one, expect_one, two), (two, expect_two, one)] {
+        let mut batch = puts([(written.as_str(), "1")]);
+        batch.checks.push((key(read), expect));
+        let store = Arc::clone(store);
+        tasks.spawn(async move { store.commit(batch).await });
+    }
+    let outcomes = tasks.join_all().await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(won, 1, "one of two crossed batches wins: {outcomes:?}");
+    let lost =
+        |outcome: &Result<Version, CommitError>| matches!(outcome, Err(CommitError::Conflict(0)));
+    assert!(
+        outcomes.iter().any(lost),
+        "the other one loses: {outcomes:?}"
+    );
+}
+
+/// Batches that put or delete the same two keys without looking: what is left is of one of them.
+pub(super) async fn batches_without_checks_do_not_mix(store: Shared) {
+    for round in 0..40 {
+        let keys = [key(&format!("1/{round}")), key(&format!("mix/{round}"))];
+        let mut tasks = JoinSet::new();
+        for racer in 0..6 {
+            let (store, keys) = (Arc::clone(&store), keys.clone());
+            tasks.spawn(async move {
+                let mut batch = Batch::default();
+                if racer % 2 == 0 {
+                    batch.deletes.extend(keys);
+                } else {
+                    batch
+                        .puts
+                        .extend(keys.map(|key| (key, racer.to_string().into())));
+                }
+                commit(&*store, batch).await
+            });
+        }
+        tasks.join_all().await;
+        let found = store.get_many(&keys, Freshness::Now).await.expect("read");
+        let [one, two] = found.as_slice() else {
+            unreachable!("one answer per key")
+        };
+        assert_eq!(one, two, "both keys are as the last batch left them");
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::ports::store::{Batch, Direction, Freshness, Health, Key, Row, Store};
+use engine::ports::store::{
+    Batch, Direction, Expect, Freshness, Health, Key, KeyRange, Row, Store,
+};
 use tokio::task::JoinSet;
 
-use super::{FRESHNESSES, Shared, WITHIN, all, commit, key, put, puts, scan};
+use super::{FRESHNESSES, Shared, WITHIN, all, commit, key, put, puts, puts_of, scan};
 
 pub(super) async fn scans_follow_order_and_bounds(store: &dyn Store) {
     assert_eq!(all(store).await, []);
@@ -45,6 +47,52 @@ pub(super) async fn scans_follow_order_and_bounds(store: &dyn Store) {
     assert_eq!(scan(store, "b", Some("b"), Direction::Forward, 9).await, []);
     assert_eq!(scan(store, "c", Some("a"), Direction::Forward, 9).await, []);
     assert_eq!(scan(store, "d", None, Direction::Backward, 9).await, []);
+}
+
+/// Backends may keep keys apart by their first byte; nobody is to notice.
+pub(super) async fn the_first_byte_makes_no_difference(store: &dyn Store) {
+    let firsts: [u8; 10] = [0, 0x10, 0x3f, 0x40, 0x50, 0x5f, 0x60, 0x61, 0xfe, 0xff];
+    let keys: Vec<Key> = firsts
+        .iter()
+        .flat_map(|first| [Key::from(vec![*first]), Key::from(vec![*first, 0])])
+        .collect();
+    let rows = keys.iter().map(|key| (key.clone(), key.clone())).collect();
+    let version = commit(store, puts_of(rows)).await;
+    let row = |key: &Key| (key.clone(), version, key.clone());
+    let everything: Vec<Row> = keys.iter().map(row).collect();
+    assert_eq!(all(store).await, everything);
+    let read = |range, direction, limit| store.scan(range, direction, limit, Freshness::Now);
+    for (from, start) in keys.iter().enumerate() {
+        for (to, end) in keys.iter().enumerate() {
+            let range = KeyRange {
+                start: start.clone(),
+                end: Some(end.clone()),
+            };
+            let expected = everything.get(from..to).unwrap_or_default();
+            let found = read(range.clone(), Direction::Forward, u32::MAX).await;
+            assert_eq!(found.expect("scan"), expected);
+            let found = read(range, Direction::Backward, 3).await.expect("scan");
+            let last = expected.iter().rev().take(3).cloned().collect::<Vec<_>>();
+            assert_eq!(found, last);
+        }
+    }
+    let backward: Vec<Key> = keys.iter().rev().cloned().collect();
+    let found = store.get_many(&backward, Freshness::Now).await;
+    let expected: Vec<_> = backward
+        .iter()
+        .map(|key| Some((version, key.clone())))
+        .collect();
+    assert_eq!(found.expect("read"), expected);
+    let rid = Batch {
+        checks: keys
+            .iter()
+            .map(|key| (key.clone(), Expect::Is(version)))
+            .collect(),
+        deletes: keys,
+        ..Batch::default()
+    };
+    commit(store, rid).await;
+    assert_eq!(all(store).await, []);
 }
 
 pub(super) async fn reads_see_own_writes(store: &dyn Store) {

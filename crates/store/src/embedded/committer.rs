@@ -133,11 +133,11 @@ impl Committer {
         let batch = handle.batch(writes, Counters { commit, version });
         // The version is used up whatever comes: the batch may be found on disk later.
         self.counters.version = version;
-        self.disk
-            .write(batch)
-            .map_err(|error| self.engine_refusal(&error))?;
+        let writing = self.shared.cache.writing(writes.keys());
+        let written = self.disk.write(batch);
+        drop(writing);
+        written.map_err(|error| self.engine_refusal(&error))?;
         self.counters.commit = commit;
-        self.shared.cache.drop_keys(writes.keys());
         let State::Writing(marks) = &mut self.state else {
             return Ok(());
         };

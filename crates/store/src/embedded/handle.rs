@@ -13,9 +13,9 @@ use fjall::{
     CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice,
 };
 
-use super::cache::Record;
 use super::group::Writes;
 use super::{COMMIT_KEY, SYS_KEYSPACE};
+use crate::cache::Record;
 
 /// Rows in memory before they are written out: bounds the memory and the journal read at opening.
 const ROWS_MEMTABLE_BYTES: u64 = 32 << 20;
