@@ -16,6 +16,7 @@ use pgrig::{Postgres, Settings};
 use super::line::Line;
 use super::{Bed, CONNECTIONS, START_WAIT};
 use crate::server::{self, Launch, Server};
+use crate::tox;
 use bare::Commits;
 
 /// Connections a database takes: a yardstick's, the server's pool, and some to look in.
@@ -61,9 +62,7 @@ impl Site {
 
     /// Our server over the database.
     async fn serve(&self, bed: &Bed) -> Result<Server> {
-        let mut server = self.launch(bed, "data")?.start()?;
-        server.connect(START_WAIT).await?;
-        Ok(server)
+        answering(&self.launch(bed, "data")?).await
     }
 
     /// How to start one of our servers over the database. All have the keys of the one whose data
@@ -96,9 +95,7 @@ impl Site {
             address,
             core: bed.launch.core,
         };
-        let mut server = launch.start()?;
-        server.connect(START_WAIT).await?;
-        Ok(server)
+        answering(&launch).await
     }
 
     /// The yardstick `pgcommit` over the database, which our server has made its tables in.
@@ -106,4 +103,13 @@ impl Site {
         self.serve(bed).await?.kill()?;
         Commits::start(bed, &self.database.url())
     }
+}
+
+/// Starts a server and waits until it has answered: it may listen before its store is open.
+async fn answering(launch: &Launch) -> Result<Server> {
+    let mut server = launch.start()?;
+    let mut connection = server.connect(START_WAIT).await?;
+    let asked = tox::server_key(&mut connection).await;
+    asked.with_context(|| format!("the server says {}", server.last_words()))?;
+    Ok(server)
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use tokio::try_join;
 
-use super::Site;
 use super::spent::{Spent, Watched};
+use super::{Site, answering};
 use crate::bench::line::{Line, Target};
 use crate::bench::lookup::{Lookups, unexpected};
-use crate::bench::{Bed, CONNECTIONS, START_WAIT};
+use crate::bench::{Bed, CONNECTIONS};
 use crate::random::{Random, Zipf};
 use crate::server::Server;
 use crate::traffic::{Driven, Pace, Population, drive};
@@ -43,8 +43,7 @@ pub(super) async fn measure(bed: &Bed, count: u64) -> Result<Vec<Line>> {
     bed.fill(&first, names.population).await?;
     let embedded = embedded(bed, &site).await?;
     bed.fill(&embedded, names.population).await?;
-    let mut second = site.launch(bed, "data-of-the-second")?.start()?;
-    second.connect(START_WAIT).await?;
+    let second = answering(&site.launch(bed, "data-of-the-second")?).await?;
     let [mut file, mut one, mut two] = [Seen::default(), Seen::default(), Seen::default()];
     for round in 0..=bed.rounds {
         bed.output
@@ -63,9 +62,7 @@ async fn embedded(bed: &Bed, site: &Site) -> Result<Server> {
     let mut launch = site.launch(bed, "data-of-the-embedded")?;
     launch.set("store.url=file:store-of-the-embedded".to_owned());
     launch.set("keys.dir=data-of-the-embedded/keys".to_owned());
-    let mut server = launch.start()?;
-    server.connect(START_WAIT).await?;
-    Ok(server)
+    answering(&launch).await
 }
 
 impl Seen {
