@@ -1,29 +1,29 @@
 //! The engine: ports and settings, and the services over them.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use merkle::note::VerifierKey;
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, Notify};
 
 use crate::chain::Chains;
 use crate::error::Internal;
-use crate::limits::{BATCH_ENTRIES_MAX, INDEX_LOAD_ROWS, INTENT_LOOK_PERIOD};
 use crate::log::Log;
 use crate::log::head::Published;
 use crate::log::pending::Pending;
-use crate::names::Names;
+use crate::log::state::SequencerState;
 use crate::names::index::NameIndex;
+use crate::names::{Names, follow};
 use crate::open::{self, OpenError};
 use crate::ports::Ports;
 use crate::ports::rng::draw;
-use crate::ports::store::{Health, Key};
+use crate::ports::store::Health;
+use crate::processes::clock::Clock;
+use crate::processes::{self, Process};
 use crate::rate::FloodLimits;
-use crate::tables::NAMES;
-use crate::tx::{Effect, EffectSink, Unit, scan_table};
-use crate::types::Visibility;
+use crate::tx::{Effect, EffectSink, Unit};
+use crate::types::{ProcessId, UnixMillis};
 
 /// What an operator may choose.
 #[derive(Clone, Debug)]
@@ -42,8 +42,6 @@ pub struct Settings {
     pub strict_possession: bool,
     /// Whether rate limits apply.
     pub limits_enabled: bool,
-    /// Processes that share the flood limits.
-    pub processes: NonZeroU32,
 }
 
 /// The directory. Cheap to clone; all clones are one engine.
@@ -55,93 +53,38 @@ struct Inner {
     settings: Settings,
     origin: String,
     log_key: VerifierKey,
-    process_id: [u8; 16],
+    process_id: ProcessId,
+    clock: Clock,
+    opened_at: UnixMillis,
     started: Duration,
     published: Published,
     pending: Pending,
     sequencer: SequencerState,
     jobs_wake: Notify,
     names: NameIndex,
+    followed: Mutex<Option<u64>>,
     lookups: AtomicU64,
     flood: FloodLimits,
 }
 
-/// What the sequencer of this process remembers between batches.
-#[derive(Default)]
-pub(crate) struct SequencerState {
-    /// Whether the store may hold intents that the queue does not.
-    rescan: AtomicBool,
-    /// When it was last looked for, by the monotonic clock.
-    looked: StdMutex<Option<Duration>>,
-    /// When the last batch that sequenced something started, by the monotonic clock.
-    last_start: Mutex<Option<Duration>>,
-    turn: Mutex<()>,
-}
-
-impl SequencerState {
-    /// One batch at a time.
-    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
-    }
-
-    /// Has the next run look for intents in the store.
-    pub(crate) fn look_in_store(&self) {
-        self.rescan.store(true, Ordering::Release);
-    }
-
-    /// Whether to look now: because somebody asked, or because other processes may have written
-    /// intents since the last look, however busy this one is.
-    pub(crate) fn is_time_to_look(&self, now: Duration) -> bool {
-        let asked = self.rescan.swap(false, Ordering::AcqRel);
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looked.is_none_or(|last| now.saturating_sub(last) >= INTENT_LOOK_PERIOD);
-        if asked || due {
-            *looked = Some(now);
-        }
-        asked || due
-    }
-
-    /// Waits until the merge delay since the last batch's start is over, or a whole batch waits.
-    /// Answers the start of this one.
-    pub(crate) async fn pace(&self, engine: &Engine) -> Duration {
-        let timer = &engine.ports().timer;
-        let last_start = *self.last_start.lock().await;
-        if let Some(last) = last_start {
-            let next = last.saturating_add(engine.settings().merge_delay);
-            while engine.pending().len() < BATCH_ENTRIES_MAX {
-                let left = next.saturating_sub(timer.monotonic());
-                if left.is_zero() {
-                    break;
-                }
-                tokio::select! {
-                    () = timer.sleep(left) => {}
-                    () = engine.pending().woken() => {}
-                }
-            }
-        }
-        timer.monotonic()
-    }
-
-    /// Notes that the batch that started then has sequenced something.
-    pub(crate) async fn paced(&self, start: Duration) {
-        *self.last_start.lock().await = Some(start);
-    }
-}
-
 impl Engine {
-    /// Opens the directory in a store, or creates it in an empty one.
+    /// Opens the directory in a store, or creates it in an empty one. Of several processes that do
+    /// so at once one creates it.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(ports: Ports, settings: Settings) -> Result<Self, OpenError> {
-        let meta = open::meta(&ports, &settings).await?;
+        let clock = Clock::new(ports.timer.clone());
+        let at = clock.follow(&ports.store).await?;
+        let meta = open::meta(&ports, &settings, clock.now()).await?;
         let log_key = open::log_key(&ports, &meta.origin)?;
         let started = ports.timer.monotonic();
-        let (limits, processes) = (settings.limits_enabled, settings.processes);
-        let flood = FloodLimits::new(ports.timer.clone(), limits, processes);
+        let flood = FloodLimits::new(ports.timer.clone(), settings.limits_enabled);
         let head = open::head(&ports).await?;
         let inner = Inner {
-            process_id: draw(ports.rng.as_ref()),
+            process_id: ProcessId(draw(ports.rng.as_ref())),
+            opened_at: clock.now(),
+            clock,
             ports,
             settings,
             origin: meta.origin,
@@ -152,11 +95,16 @@ impl Engine {
             sequencer: SequencerState::default(),
             jobs_wake: Notify::new(),
             names: NameIndex::default(),
+            followed: Mutex::new(None),
             lookups: AtomicU64::new(0),
             flood,
         };
         inner.sequencer.look_in_store();
-        Ok(Self(Arc::new(inner)))
+        let engine = Self(Arc::new(inner));
+        engine
+            .flood()
+            .share_with(processes::others(&engine, at).await?);
+        Ok(engine)
     }
 
     /// Names: register, release, look up, search.
@@ -177,26 +125,22 @@ impl Engine {
         Log(self)
     }
 
-    /// Loads the name index by one scan of the names table; search is refused until it is done.
+    /// Loads the name index by one scan of the names table; search is refused until it is done. On a
+    /// shared store the index follows the log from there on.
     ///
     /// # Errors
     /// Our own failures only.
     pub async fn load_names(&self) -> Result<(), Internal> {
-        let mut range = NAMES.range(&[]);
-        loop {
-            let rows =
-                scan_table(&self.0.ports.store, &NAMES, range.clone(), INDEX_LOAD_ROWS).await?;
-            let Some((last, ..)) = rows.last() else { break };
-            let mut next = NAMES.key(last).to_vec();
-            next.push(0);
-            range.start = Key::from(next);
-            self.0.names.load(rows.into_iter().map(|(name, _, row)| {
-                let visibility = Visibility::from_privacy(row.visibility.into());
-                (name, visibility > Visibility::Private)
-            }));
-        }
-        self.0.names.set_loaded();
-        Ok(())
+        follow::load(self).await
+    }
+
+    /// The processes that have the store open, or had it lately, this one among them; the others
+    /// are known on a shared store only. Three reads in one round trip.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn processes(&self) -> Result<Vec<Process>, Internal> {
+        processes::seen_by(self).await
     }
 
     /// Whether reads and writes work, and if not, why.
@@ -243,8 +187,26 @@ impl Engine {
         &self.0.log_key
     }
 
-    pub(crate) fn process_id(&self) -> &[u8; 16] {
-        &self.0.process_id
+    /// The time, by the clock all processes of a store follow. The only clock there is for what is
+    /// stored, signed or compared with what other processes did.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.ports.store.is_shared()
+    }
+
+    pub(crate) fn process_id(&self) -> ProcessId {
+        self.0.process_id
+    }
+
+    pub(crate) fn opened_at(&self) -> UnixMillis {
+        self.0.opened_at
     }
 
     pub(crate) fn published(&self) -> &Published {
@@ -265,6 +227,12 @@ impl Engine {
 
     pub(crate) fn name_index(&self) -> &NameIndex {
         &self.0.names
+    }
+
+    /// Size of the log up to which the name index has followed it; `None` until it is loaded. Who
+    /// holds this changes the index from the store.
+    pub(crate) fn followed(&self) -> &Mutex<Option<u64>> {
+        &self.0.followed
     }
 
     pub(crate) fn flood(&self) -> &FloodLimits {
@@ -294,11 +262,18 @@ impl EffectSink for Engine {
     fn apply(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                // A follower leaves it in the store, to whoever leads.
+                Effect::EntryQueued(_) if self.0.sequencer.follows() => {}
                 Effect::EntryQueued(entry) => self.0.pending.push(entry),
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
                 Effect::NameChanged(change) => self.0.names.apply(&change),
             }
         }
+    }
+
+    fn doubt(&self) {
+        self.0.sequencer.doubt(self.0.ports.timer.monotonic());
+        self.0.pending.wake();
     }
 
     fn halted(&self) -> Option<&str> {

@@ -8,8 +8,10 @@
 //! - [`types`]: values, parsed once at the edge
 //! - [`ports`]: what the engine needs of the world
 //! - `tx`, `table`, `tables`: the unit of work and the catalog of what is stored
+//! - [`processes`]: the processes over one store, their roles and their clock
 //! - [`names`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
+//! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
 //!
 //! The engine has no runtime, no socket and no clock of its own.
 
@@ -20,12 +22,17 @@ pub mod error;
 pub mod jobs;
 pub mod limits;
 pub mod log;
+pub mod marks;
+pub mod moving;
 pub mod names;
 mod open;
 pub mod outbox;
+mod pages;
 pub mod ports;
+pub mod processes;
 pub mod rate;
 pub mod reconcile;
+pub mod statistics;
 mod table;
 mod tables;
 mod tx;

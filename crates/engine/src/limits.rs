@@ -37,12 +37,33 @@ pub const CHECKPOINTS_PAGE_ROWS: u32 = 256;
 /// Entries in one sequencer batch, the map head apart: a batch stays far below the store's
 /// 32,768 operations, and a reader never waits long for its root.
 pub const BATCH_ENTRIES_MAX: usize = 1000;
-/// Intents of one shard read in one look at the store.
-pub const INTENTS_PER_SHARD: u32 = 1000;
-/// Longest time between two looks for intents that other processes wrote.
-pub const INTENT_LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// Life of the sequencer's lease: a dead leader is replaced within 5 s.
+/// Intents read in one look at the store: a few batches, half a megabyte.
+pub const INTENTS_PER_LOOK: u32 = 4000;
+/// Shortest time between two looks for intents that other processes wrote, however short the merge
+/// delay is.
+pub const INTENT_LOOK_MIN: Duration = Duration::from_millis(50);
+/// Time between two looks for intents whose batch failed with its outcome unknown.
+pub const DOUBT_LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// How long such intents are looked for: no store applies a batch later than that.
+pub const DOUBT: Duration = Duration::from_secs(30);
+/// Life of a lease. With [`FOLLOWER_LOOK_PERIOD`] a dead leader is replaced within 5 s.
 pub const LEASE_LIFE: Duration = Duration::from_secs(3);
+/// Age at which an idle leader renews its lease; also the longest it waits for anything else.
+pub const LEASE_RENEWED_AFTER: Duration = Duration::from_secs(1);
+/// Time between two looks of a follower at the lease.
+pub const FOLLOWER_LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Time between two looks for a head that another process has committed.
+pub const PUBLISH_PERIOD: Duration = Duration::from_millis(250);
+
+/// Time between two heartbeats of a process.
+pub const HEARTBEAT_PERIOD: Duration = Duration::from_secs(2);
+/// How long a process counts as alive after its last heartbeat.
+pub const PROCESS_LIFE: Duration = Duration::from_secs(10);
+/// Rows of processes, or of leases, read at once: far above any number that makes sense.
+pub const PROCESSES_MAX: u32 = 1000;
+/// Most the machine's clock may differ from the store's without a warning.
+pub const CLOCK_DRIFT_MAX: Duration = Duration::from_secs(5);
+
 /// Shards of the intents, so that no key range is hot on a distributed store.
 pub const INTENT_SHARDS: u8 = 16;
 
@@ -64,9 +85,30 @@ pub const ERASE_LINKS_PER_BATCH: u32 = 256;
 
 /// Rows removed in one batch of the sweep.
 pub const SWEEP_ROWS: u32 = 1000;
+/// Time between two sweeps.
+pub const SWEEP_PERIOD: Duration = Duration::from_secs(60);
 
 /// Names whose newest change the index remembers, twice over, to tell a late effect from a new one:
 /// about a second of the highest load. 64 bytes each and the name: some 12 MiB.
 pub const APPLIED_NAMES_MAX: usize = 1 << 16;
 /// Rows read in one step while the name index loads.
 pub const INDEX_LOAD_ROWS: u32 = 4096;
+/// Entries of the log that the name index follows in one step: 320 KB of bundles, and at most four
+/// round trips of [`READ_KEYS_MAX`] keys for heads and as many for names.
+pub const FOLLOW_STEP_ENTRIES: u64 = 4096;
+/// Entries behind the log at which the name index is loaded anew instead.
+pub const FOLLOW_ENTRIES_MAX: u64 = 1 << 18;
+/// How long a released name is kept for the indexes of other processes.
+pub const RELEASED_KEPT: Duration = Duration::from_secs(300);
+/// Age of an entry from which on its name may be kept no more: half a minute is for clocks that
+/// differ and for steps that take long.
+pub const RELEASED_SURE: Duration = Duration::from_secs(270);
+
+/// Bytes of rows in one page of a copy: a quarter of the store's largest batch.
+pub const PAGE_BYTES: u64 = 4 << 20;
+/// Fewest and most rows a page is read with. The most, with the progress row and its check, stays
+/// far below the store's 32,768 operations; the fewest bounds what a page of large rows is read
+/// with beyond [`PAGE_BYTES`].
+pub const PAGE_ROWS_MIN: u32 = 64;
+/// See [`PAGE_ROWS_MIN`].
+pub const PAGE_ROWS_MAX: u32 = 8192;

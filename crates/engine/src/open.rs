@@ -7,13 +7,15 @@ use merkle::note::{Checkpoint, KeyName, Note, VerifierKey};
 
 use crate::engine::{Engine, Settings};
 use crate::error::Internal;
-use crate::log::ground::root_of;
+use crate::log::ground::{self, root_of};
 use crate::log::head::Head;
 use crate::log::{LogError, sequencer};
+use crate::marks::{Mark, Marks};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
 use crate::table::Row;
-use crate::tables::{LOG_HEAD, META, MetaRow};
+use crate::tables::{ARRIVING, LOG_HEAD, META, MetaRow};
+use crate::types::UnixMillis;
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,9 @@ pub enum OpenError {
     /// The store holds something else.
     #[error("the store is not empty and holds no sealbook directory")]
     NotADirectory,
+    /// The directory is being moved to another store or was moved there, or has not arrived here.
+    #[error(transparent)]
+    Marked(#[from] Mark),
     /// Our own failure.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -53,17 +58,21 @@ impl From<StoreError> for OpenError {
 }
 
 /// Reads what the directory was created with and checks keys and origin against it; creates it in an
-/// empty store.
-pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, OpenError> {
+/// empty store, at `now`.
+pub(crate) async fn meta(
+    ports: &Ports,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<MetaRow, OpenError> {
     let meta = match stored_meta(ports).await? {
         Some(meta) => meta,
-        None => match create(ports, settings).await? {
+        None => match create(ports, settings, now).await? {
             Some(created) => return Ok(created),
             // Another process was first, so now there is one.
             None => stored_meta(ports).await?.ok_or(OpenError::NotADirectory)?,
         },
     };
-    let ours = new_meta(ports, meta.origin.clone());
+    let ours = new_meta(ports, meta.origin.clone(), now);
     for (right, what) in [
         (meta.log_key == ours.log_key, "log key"),
         (meta.record_key == ours.record_key, "record key"),
@@ -88,16 +97,23 @@ pub(crate) async fn meta(ports: &Ports, settings: &Settings) -> Result<MetaRow, 
 }
 
 async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
-    let rows = ports
-        .store
-        .get_many(&[META.key(&())], Freshness::Now)
-        .await?;
-    let row = rows.into_iter().next().flatten();
+    let [moved, arriving] = Marks::keys();
+    let keys = [moved, arriving, META.key(&())];
+    let rows = ports.store.get_many(&keys, Freshness::Now).await?;
+    let mut rows = rows.into_iter();
+    if let Some(mark) = Marks::take(&mut rows)?.mark() {
+        return Err(mark.into());
+    }
+    let row = rows.next().flatten();
     Ok(row.map(|(_, row)| META.read(&row)).transpose()?)
 }
 
 /// Creates a directory in an empty store; `None` when another process did so meanwhile.
-async fn create(ports: &Ports, settings: &Settings) -> Result<Option<MetaRow>, OpenError> {
+async fn create(
+    ports: &Ports,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<Option<MetaRow>, OpenError> {
     let whole = KeyRange {
         start: Key::new(),
         end: None,
@@ -115,18 +131,22 @@ async fn create(ports: &Ports, settings: &Settings) -> Result<Option<MetaRow>, O
             Err(OpenError::NotADirectory)
         };
     }
-    let meta = new_meta(ports, new_origin(ports, settings));
+    let meta = new_meta(ports, new_origin(ports, settings), now);
     let key = log_key(ports, &meta.origin)?;
     let batch = Batch {
-        checks: vec![(META.key(&()), Expect::Absent)],
+        checks: vec![
+            (META.key(&()), Expect::Absent),
+            // A conversion may have begun to fill the store.
+            (ARRIVING.key(&()), Expect::Absent),
+        ],
         puts: vec![(META.key(&()), meta.write())],
         deletes: Vec::new(),
     };
-    let is_ours = sequencer::found(ports, &key, batch).await?;
+    let is_ours = sequencer::found(ports, &key, now, batch).await?;
     Ok(is_ours.then_some(meta))
 }
 
-fn new_meta(ports: &Ports, origin: String) -> MetaRow {
+fn new_meta(ports: &Ports, origin: String, now: UnixMillis) -> MetaRow {
     let check = |key: &Secret<[u8; 32]>| hmac_sha256(key, &[b"sealbook/key-check/v1"]).to_vec();
     MetaRow {
         origin,
@@ -135,7 +155,7 @@ fn new_meta(ports: &Ports, origin: String) -> MetaRow {
         box_key: ports.box_key.public_key().to_vec(),
         label_key_check: check(&ports.label_key),
         pepper_check: check(&ports.pepper),
-        created_at_ms: ports.timer.now().0,
+        created_at_ms: now.0,
     }
 }
 
@@ -194,6 +214,10 @@ pub(crate) async fn check_remembered(engine: &Engine, note: &[u8]) -> Result<(),
     if parsed.verify_with(&keys, is_good).is_err() {
         let cause = "its signature does not verify";
         return Err(Internal::new("reading the remembered checkpoint", cause));
+    }
+    if seen.size > engine.log().head().size {
+        // Seen by another process, or before this one opened, and not yet published here.
+        ground::publish(engine).await?;
     }
     let head = engine.log().head();
     let ours = match engine.log().checkpoint(seen.size).await {

@@ -1,7 +1,8 @@
 //! Rate limits, in two classes. Both are charged first and in a step of their own.
 //!
-//! - **Flood** limits keep one address from burying the server: in memory, per process (each of N
-//!   processes applies its share), by governor with the engine's clock.
+//! - **Flood** limits keep one address from burying the server: in memory, per process, by governor
+//!   with the engine's clock. Of N processes that live each charges an attempt N times, so that
+//!   together they let pass about what one alone would.
 //! - **Guard** limits keep secrets from being guessed: exact, in the store, across processes.
 //!
 //! A refused attempt writes nothing and costs its maker nothing.
@@ -9,6 +10,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -24,6 +26,9 @@ use crate::ports::timer::Timer;
 use crate::tables::{GUARDS, GuardRow};
 use crate::tx::Tx;
 use crate::types::UnixMillis;
+
+/// [`PUSHES_PER_HOUR`] as governor counts: the cells of a bucket, and how many come back an hour.
+const PUSHES: NonZeroU32 = NonZeroU32::new(PUSHES_PER_HOUR).expect("it is not zero");
 
 /// Where an attempt came from, as far as a flood limit tells addresses apart: an IPv4 address, or
 /// the /64 network of an IPv6 one, as one subscriber holds the whole of it.
@@ -82,16 +87,35 @@ type Keyed = RateLimiter<
 pub(crate) struct FloodLimits {
     pushes: Option<Keyed>,
     clock: TimerClock,
+    /// Processes that live besides this one.
+    others: AtomicU32,
 }
 
 impl FloodLimits {
-    /// `enabled = false` lets everything pass; `processes` is how many share the allowance.
-    pub(crate) fn new(timer: Arc<dyn Timer>, enabled: bool, processes: NonZeroU32) -> Self {
+    /// Those of the only process; `enabled = false` lets everything pass.
+    pub(crate) fn new(timer: Arc<dyn Timer>, enabled: bool) -> Self {
         let clock = TimerClock(timer);
-        let share = NonZeroU32::new(PUSHES_PER_HOUR / processes).unwrap_or(NonZeroU32::MIN);
-        let pushes =
-            enabled.then(|| RateLimiter::dashmap_with_clock(Quota::per_hour(share), clock.clone()));
-        Self { pushes, clock }
+        let quota = Quota::per_hour(PUSHES);
+        let pushes = enabled.then(|| RateLimiter::dashmap_with_clock(quota, clock.clone()));
+        let others = AtomicU32::new(0);
+        Self {
+            pushes,
+            clock,
+            others,
+        }
+    }
+
+    /// Says how many other processes share the allowances from now on. What was charged stays
+    /// charged.
+    pub(crate) fn share_with(&self, others: u32) {
+        self.others.store(others, Ordering::Relaxed);
+    }
+
+    /// Cells of a bucket that one attempt costs: one for each process, but never more than a bucket
+    /// has, so that every process lets something pass.
+    fn cost(&self) -> NonZeroU32 {
+        let others = self.others.load(Ordering::Relaxed);
+        NonZeroU32::MIN.saturating_add(others).min(PUSHES)
     }
 
     /// Counts a push or a form post.
@@ -106,9 +130,13 @@ impl FloodLimits {
         if pushes.len() >= FLOOD_ADDRESSES_MAX {
             source = source.overflow();
         }
-        pushes.check_key(&source).map_err(|refused| Limited {
-            retry_after: refused.wait_time_from(self.clock.now()),
-        })
+        match pushes.check_key_n(&source, self.cost()) {
+            // The cost is no more than a bucket holds, so there is always room for it some time.
+            Ok(Ok(())) | Err(_) => Ok(()),
+            Ok(Err(refused)) => Err(Limited {
+                retry_after: refused.wait_time_from(self.clock.now()),
+            }),
+        }
     }
 
     /// Forgets addresses that have their whole allowance again.
@@ -235,18 +263,39 @@ mod tests {
     fn processes_share_the_allowance_and_each_has_one() {
         let clock = Arc::new(Hands::default());
         for (processes, expect) in [(1, 13), (2, 6), (3, 4), (13, 1), (100, 1)] {
-            let processes = NonZeroU32::new(processes).unwrap();
-            let limits = FloodLimits::new(clock.clone(), true, processes);
+            let limits = FloodLimits::new(clock.clone(), true);
+            limits.share_with(processes - 1);
             assert_eq!(passes(&limits, v4(1)), expect, "{processes}");
         }
-        let off = FloodLimits::new(clock, false, NonZeroU32::MIN);
+        let off = FloodLimits::new(clock, false);
         assert_eq!(passes(&off, v4(1)), 100);
+    }
+
+    #[test]
+    fn what_was_charged_stays_charged_when_processes_come_and_go() {
+        let clock = Arc::new(Hands::default());
+        let limits = FloodLimits::new(clock.clone(), true);
+        for _ in 0..9 {
+            limits.charge_push(v4(1)).unwrap();
+        }
+        limits.share_with(1);
+        assert_eq!(passes(&limits, v4(1)), 2, "4 cells are left, 2 a push");
+        limits.share_with(3);
+        let refused = limits.charge_push(v4(1)).unwrap_err();
+        limits.share_with(0);
+        assert_eq!(passes(&limits, v4(1)), 0);
+        // Four cells come back in 4/13 of an hour.
+        let step = Duration::from_secs(3600) / 13;
+        let off = refused.retry_after.abs_diff(step * 4);
+        assert!(off < Duration::from_secs(1), "{refused:?}");
+        clock.advance(step + Duration::from_secs(1));
+        assert_eq!(passes(&limits, v4(1)), 1);
     }
 
     #[test]
     fn a_full_table_shares_allowances_and_the_sweep_empties_it() {
         let clock = Arc::new(Hands::default());
-        let limits = FloodLimits::new(clock.clone(), true, NonZeroU32::MIN);
+        let limits = FloodLimits::new(clock.clone(), true);
         let count = u32::try_from(FLOOD_ADDRESSES_MAX).unwrap();
         for number in 0..count {
             limits.charge_push(v4(number)).unwrap();

@@ -12,7 +12,7 @@ use merkle::Hash;
 use prost::Message;
 
 use crate::ports::store::{Key, KeyRange, StoreError};
-use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
+use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis};
 
 /// Version byte in front of every record.
 const RECORD_VERSION: u8 = 1;
@@ -37,6 +37,11 @@ impl<K: TableKey, V: Row> Table<K, V> {
     /// The tag byte all its keys start with.
     pub(crate) const fn tag(&self) -> u8 {
         self.tag
+    }
+
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The store key of `key`.
@@ -90,6 +95,14 @@ impl<K: TableKey, V: Row> Table<K, V> {
             self.name
         ))
     }
+}
+
+/// The first key after `key`: where a scan goes on that has read up to it.
+pub(crate) fn behind(key: &Key) -> Key {
+    let mut bytes = Vec::with_capacity(key.len().saturating_add(1));
+    bytes.extend_from_slice(key);
+    bytes.push(0);
+    bytes.into()
 }
 
 /// The parts of a key behind the tag.
@@ -155,6 +168,7 @@ array_key!(Label, |bytes| Label(Hash(bytes)), label_bytes);
 array_key!(ToxKey, ToxKey, tox_key_bytes);
 array_key!(IdentityId, IdentityId, identity_bytes);
 array_key!(JobId, JobId, job_bytes);
+array_key!(ProcessId, ProcessId, process_bytes);
 
 fn label_bytes(label: &Label) -> &[u8] {
     &label.0.0
@@ -169,6 +183,10 @@ fn identity_bytes(id: &IdentityId) -> &[u8] {
 }
 
 fn job_bytes(id: &JobId) -> &[u8] {
+    &id.0
+}
+
+fn process_bytes(id: &ProcessId) -> &[u8] {
     &id.0
 }
 

@@ -3,11 +3,15 @@
 //! Tag bytes are grouped so that an engine with several physical tables can split by the first byte:
 //! below 0x40 records, 0x40 to 0x5f the log, from 0x60 on rows that come and go.
 
+mod catalog;
+
 use bytes::Bytes;
 use prost::Message;
 
 use crate::table::{Row, Table, read_record, write_record};
-use crate::types::{IdentityId, JobId, Label, Name, ToxKey, UnixMillis};
+use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis};
+
+pub(crate) use catalog::{CATALOG, table_of};
 
 macro_rules! records {
     ($($type:ty),+ $(,)?) => {$(
@@ -39,7 +43,16 @@ records!(
     LeaseRow,
     JobRow,
     GuardRow,
+    MovedRow,
+    ArrivingRow,
+    ReleasedRow,
+    ProcessRow,
 );
+
+/// That the store's rows are being copied, or were copied, to another store. Owner: `moving`.
+pub(crate) const MOVED: Table<(), MovedRow> = Table::new(0x02, "moved");
+/// How far rows from another store have arrived here; goes when all have. Owner: `moving`.
+pub(crate) const ARRIVING: Table<(), ArrivingRow> = Table::new(0x03, "arriving");
 
 /// What the store was created with: one row. Owner: `log`.
 pub(crate) const META: Table<(), MetaRow> = Table::new(0x10, "meta");
@@ -73,7 +86,7 @@ pub(crate) const ENTRY_INDEX: Table<(Label, u32), IndexRow> = Table::new(0x45, "
 
 /// Shard, subject and seqno to an entry not yet sequenced. Owner: `log`.
 pub(crate) const INTENTS: Table<(u8, (Label, u32)), IntentRow> = Table::new(0x60, "intents");
-/// Role to who holds it until when. Owner: `log`.
+/// Role to who holds it until when. Owner: `processes`.
 pub(crate) const LEASES: Table<Vec<u8>, LeaseRow> = Table::new(0x61, "leases");
 /// Due time and id to a job; the due time of a taken job is the end of its lease. Owner: `outbox`.
 pub(crate) const JOBS: Table<(UnixMillis, JobId), JobRow> = Table::new(0x62, "jobs");
@@ -83,6 +96,54 @@ pub(crate) const PARKED_JOBS: Table<JobId, JobRow> = Table::new(0x63, "parked_jo
 pub(crate) const SEEN: Table<(u64, [u8; 32]), SeenRow> = Table::new(0x64, "seen");
 /// Policy and subject to the attempts of a window. Owner: `rate`.
 pub(crate) const GUARDS: Table<(u8, [u8; 32]), GuardRow> = Table::new(0x65, "guards");
+
+/// Subject to the name it lost lately: what other processes learn of a release by. Only on shared
+/// stores. Owner: `names`.
+pub(crate) const RELEASED: Table<Label, ReleasedRow> = Table::new(0x66, "released");
+/// Process to when it was last seen. Only on shared stores. Owner: `processes`.
+pub(crate) const PROCESSES: Table<ProcessId, ProcessRow> = Table::new(0x67, "processes");
+
+/// A store whose rows go to another one.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MovedRow {
+    /// The same as in the other store, and of no other move.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) id: Vec<u8>,
+    /// Where to, for people.
+    #[prost(string, tag = "2")]
+    pub(crate) to: String,
+    #[prost(uint64, tag = "3")]
+    pub(crate) since_ms: u64,
+    /// Whether everything is there.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_done: bool,
+}
+
+/// A store that rows from another one come to.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ArrivingRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) id: Vec<u8>,
+    /// Where from, for people.
+    #[prost(string, tag = "2")]
+    pub(crate) from: String,
+    #[prost(uint64, tag = "3")]
+    pub(crate) since_ms: u64,
+    /// Key of the log that moves.
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) log_key: Vec<u8>,
+    /// Its newest signed checkpoint.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub(crate) note: Bytes,
+    /// First key not yet copied; absent when all are.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub(crate) next: Option<Bytes>,
+    #[prost(uint64, tag = "7")]
+    pub(crate) rows: u64,
+    /// Keys and values copied.
+    #[prost(uint64, tag = "8")]
+    pub(crate) bytes: u64,
+}
 
 /// Origin and public keys the log was created with.
 #[derive(Clone, PartialEq, Message)]
@@ -167,6 +228,10 @@ pub(crate) struct ChainHeadRow {
     pub(crate) seqno: u32,
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) hash: Vec<u8>,
+    /// The handle, while it is a name that somebody holds: from a label there is no other way to
+    /// it. Goes with the release, so that erasing finds no name.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) name: Option<String>,
 }
 
 /// Where a protocol's own numbering stands.
@@ -225,6 +290,30 @@ pub(crate) struct LeaseRow {
     pub(crate) holder: Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub(crate) until_ms: u64,
+    /// Nobody need take the role before this: its work was done lately.
+    #[prost(uint64, tag = "3")]
+    pub(crate) rested_until_ms: u64,
+}
+
+/// A name that was given up a moment ago.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ReleasedRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) released_at_ms: u64,
+}
+
+/// A process, all times by the store's clock.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ProcessRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) seen_ms: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) started_ms: u64,
+    /// The release it runs.
+    #[prost(string, tag = "3")]
+    pub(crate) version: String,
 }
 
 /// A job and how often it was tried.

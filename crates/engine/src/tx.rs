@@ -15,7 +15,7 @@ use crate::ports::store::{
 };
 use crate::ports::timer::Timer;
 use crate::table::{Row, Table, TableKey};
-use crate::types::{Name, Seqno};
+use crate::types::{Name, Seqno, Visibility};
 
 /// What follows from a commit inside this process. Applied once, after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +28,14 @@ pub(crate) enum Effect {
     NameChanged(NameChange),
 }
 
-/// What a commit did to a name. Its seqno says which of two changes is the newer one, as effects of
-/// different units come in any order.
+/// What became of a name. Its seqno says which of two changes is the newer one, as effects of
+/// different units, and what was read from the log, come in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NameChange {
     pub(crate) name: Name,
     /// Of the link that records the change.
     pub(crate) seqno: Seqno,
     pub(crate) state: NameState,
-    /// Whether the directory did not have the name before.
-    pub(crate) is_new: bool,
 }
 
 /// Whether a name is in the directory, and whether search may find it.
@@ -48,10 +46,24 @@ pub(crate) enum NameState {
     Gone,
 }
 
+impl NameState {
+    /// What a name of this visibility is to the index.
+    pub(crate) fn of(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Private => Self::Private,
+            Visibility::Searchable | Visibility::Listed => Self::Searchable,
+        }
+    }
+}
+
 /// Takes the effects of commits.
 pub(crate) trait EffectSink: Send + Sync {
     /// Called after the batch is durable, in no particular order between units.
     fn apply(&self, effects: Vec<Effect>);
+
+    /// Called when a batch failed and it is not known whether it will be, or was, applied: its
+    /// effects may be due all the same.
+    fn doubt(&self);
 
     /// Why this process takes no writes, if it takes none.
     fn halted(&self) -> Option<&str>;
@@ -294,6 +306,8 @@ impl Unit<'_> {
             Err(error) => {
                 if self.holds(&puts).await {
                     self.sink.apply(effects);
+                } else {
+                    self.sink.doubt();
                 }
                 Settled::Done(Err(Internal::from(error).into()))
             }

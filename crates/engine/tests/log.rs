@@ -15,7 +15,9 @@ use engine::names::Pushed;
 use engine::reconcile::Reconciler;
 use engine::types::link::{Evidence, LinkHash, Statement};
 use engine::types::{Handle, Kid, Label, Name, Seqno};
-use testkit::{LaggingStore, ToxClient, World, audit, check_bundle, default_settings, memory};
+use testkit::{
+    LaggingStore, ToxClient, World, audit, check_bundle, default_settings, shared_memory,
+};
 
 /// The profile number `number`.
 fn client(world: &World, number: u32) -> ToxClient {
@@ -350,7 +352,7 @@ async fn waiting_for_a_link_ends_with_its_checkpoint_or_in_time() {
 #[tokio::test]
 async fn a_process_with_an_old_cache_serves_what_another_has_sequenced() {
     let clock = World::start_clock();
-    let shared = Arc::new(memory(&clock));
+    let shared = Arc::new(shared_memory(&clock));
     let settings = engine::Settings {
         limits_enabled: false,
         ..default_settings()

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use store::memory::MemoryStore;
-use testkit::{World, default_settings};
+use testkit::{World, default_settings, shared_memory};
 
 /// Two processes over one store and one clock.
 async fn two_worlds() -> (World, World) {
     let clock = World::start_clock();
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(shared_memory(&clock));
     let first = World::join(store.clone(), clock.clone(), default_settings(), 1).await;
     let second = World::join(store, clock, default_settings(), 2).await;
     (first, second)

@@ -7,10 +7,12 @@ mod known;
 mod log;
 mod lookup;
 mod places;
+mod progress;
 mod push;
 mod remote;
 mod search;
 mod serve;
+mod store;
 mod version;
 
 use std::future::Future;
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Verify a log
     #[command(subcommand)]
     Log(log::Log),
+    /// Count what a store holds, or move it to another
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Print the version
     Version,
 }
@@ -58,6 +63,7 @@ impl Command {
             Self::Lookup(command) => command.run(output),
             Self::Search(command) => command.run(output),
             Self::Log(command) => command.run(output),
+            Self::Store(command) => command.run(output),
             Self::Version => version::run(output),
         }
     }

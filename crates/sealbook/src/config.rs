@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 pub(crate) use problem::Problems;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
+pub(crate) use values::StoreUrl;
 
 use problem::Problem;
 use schema::sections;
 use sources::Values;
-use values::{Address, Delay, Domain, LogOrigin, Proxies, PublicUrl, StoreUrl, Waiting};
+use values::{Address, Connections, Delay, Domain, LogOrigin, Proxies, PublicUrl, Waiting};
 
 sections! {
     /// The listener, and what the world calls this server.
@@ -29,7 +30,8 @@ sections! {
         /// machine only. Do not open an address to the world without TLS, here or in a proxy.
         listen: Address = "127.0.0.1:8080";
         /// Directory of everything the server keeps: keys, store, the newest checkpoint. Made if
-        /// absent. Only one server may use it at a time.
+        /// absent. Only one server may use it at a time. With a database it holds the keys and the
+        /// newest checkpoint; each server has one of its own.
         data_dir: PathBuf = "./data";
         /// URL under which clients reach the server, such as `https://names.example`. Unset means
         /// a local trial: plain HTTP counts as secure if it comes from this machine.
@@ -56,9 +58,20 @@ sections! {
     }
     /// Where state is kept.
     store: Store {
-        /// `file:PATH` is the embedded store in that directory; `memory:` forgets everything, keys
-        /// included, when the server stops. Unset takes `store` in data_dir.
+        /// `file:PATH` is the embedded store in that directory; `postgres://USER@HOST:PORT/DATABASE`
+        /// is a PostgreSQL database, which any number of servers may share; `memory:` forgets
+        /// everything, keys included, when the server stops. Unset takes `store` in data_dir. A
+        /// password belongs in password_file; one in the URL is never shown.
         url: Option<StoreUrl> = "";
+        /// Most connections of this server to its database. All servers together, and room for
+        /// an operator, must fit into the database's own limit.
+        connections: Connections = "16";
+        /// PEM file of a certificate authority that the database's certificate is checked with,
+        /// instead of the system's.
+        ca_file: Option<PathBuf> = "";
+        /// File whose first line is the password for the database. Read at start and whenever the
+        /// server connects anew.
+        password_file: Option<PathBuf> = "";
     }
     /// The append-only log.
     log: Log {
@@ -182,19 +195,24 @@ impl Config {
     }
 
     /// URL of the store.
-    pub(crate) fn store_url(&self) -> String {
-        match &self.store.url {
-            Some(url) => url.as_str().to_owned(),
-            None => format!(
-                "file:{}",
-                self.server.data_dir.join(crate::wire_up::STORE).display()
-            ),
+    pub(crate) fn store_url(&self) -> StoreUrl {
+        let default = || StoreUrl::of_dir(&self.server.data_dir.join(crate::wire_up::STORE));
+        self.store.url.clone().unwrap_or_else(default)
+    }
+
+    /// How the store is opened.
+    pub(crate) fn store_options(&self) -> store::Options {
+        store::Options {
+            connections: self.store.connections.0,
+            ca_file: self.store.ca_file.clone(),
+            password_file: self.store.password_file.clone(),
+            ..store::Options::default()
         }
     }
 
     /// Whether the store forgets everything at the end of the process.
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.store_url() == "memory:"
+        self.store_url().is_in_memory()
     }
 
     /// What the value of a key is when it is unset, if it then has one.
@@ -202,7 +220,7 @@ impl Config {
         match key {
             "server.domain" => Some(self.domain()),
             "keys.dir" => Some(self.keys_dir().display().to_string()),
-            "store.url" => Some(self.store_url()),
+            "store.url" => Some(self.store_url().to_string()),
             _ => None,
         }
     }

@@ -15,6 +15,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::Parser;
+use store::redacted;
 
 use commands::Command;
 use failure::{Exit, Failure};
@@ -60,6 +61,11 @@ fn main() -> ExitCode {
 /// Answers a command line that cannot be read, or that asks for help.
 fn refuse(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    let text = redacted(&error.to_string());
+    if !wants_json && text != error.to_string() {
+        Output::new(false).failure(&Failure::new(Exit::Usage, first_paragraph(&text)));
+        return Exit::Usage.into();
+    }
     if !error.use_stderr() || !wants_json {
         // A closed standard output is nobody's business when only help was to be shown.
         let _ = error.print();
@@ -69,7 +75,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         };
     }
-    let said = first_paragraph(&error.to_string());
+    let said = first_paragraph(&text);
     Output::new(true).failure(&Failure::new(Exit::Usage, said));
     Exit::Usage.into()
 }

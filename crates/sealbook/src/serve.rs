@@ -121,7 +121,7 @@ fn announce(
     } else {
         absolute(&config.server.data_dir)
     };
-    let (log, store) = (wired.engine.log(), config.store_url());
+    let (log, store) = (wired.engine.log(), config.store_url().to_string());
     let (origin, key) = (log.origin().to_owned(), log.verifier_key());
     let toxme_key: String = wired
         .toxme_key

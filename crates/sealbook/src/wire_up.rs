@@ -1,7 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
 use std::io::ErrorKind;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +24,7 @@ use outbound::signer_file::{self, ServerKeys};
 use outbound::system::{OsRng, SystemTimer};
 use store::OpenError;
 
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::failure::{Exit, Failure, chain};
 use crate::health;
 
@@ -53,7 +52,7 @@ pub(crate) struct Wired {
 /// # Errors
 /// A sentence for the operator: what is wrong, where, and what to do.
 pub(crate) async fn wire_up(config: &Config, timer: SystemTimer) -> Result<Wired, Failure> {
-    let store = open_store(&config.store_url()).await?;
+    let store = open_store(&config.store_url(), config.store_options()).await?;
     let wired = over(config, timer, store.clone()).await;
     if wired.is_err() {
         store.close().await;
@@ -102,9 +101,12 @@ async fn over(
 /// Opens a store by its URL.
 ///
 /// # Errors
-/// `Conflict` when another process has it.
-pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    store::open(url, store::Options::default())
+/// `Conflict` when another process has it, `Unreachable` when no server of a database answers.
+pub(crate) async fn open_store(
+    url: &StoreUrl,
+    options: store::Options,
+) -> Result<Arc<dyn Store>, Failure> {
+    store::open(url.expose(), options)
         .await
         .map_err(|error| match error {
             OpenError::Held { .. } => {
@@ -115,7 +117,15 @@ pub(crate) async fn open_store(url: &str) -> Result<Arc<dyn Store>, Failure> {
             OpenError::Io { ref source, .. } => {
                 Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
             }
+            OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
+            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
             OpenError::UnknownScheme(_)
+            | OpenError::NotTrusted { .. }
+            | OpenError::Authorities(_)
+            | OpenError::LoginRefused { .. }
+            | OpenError::NoDatabase { .. }
+            | OpenError::Refused(_)
+            | OpenError::NewerSchema { .. }
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),
@@ -209,7 +219,6 @@ fn settings(config: &Config) -> Settings {
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
         limits_enabled: config.limits.enabled,
-        processes: NonZeroU32::MIN,
     }
 }
 

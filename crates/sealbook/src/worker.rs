@@ -26,7 +26,8 @@ pub(crate) fn start(
     names_loaded: Arc<AtomicBool>,
     stop: &CancellationToken,
 ) {
-    for reconciler in Reconciler::ALL {
+    let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
+    for reconciler in Reconciler::ALL.into_iter().filter(needed) {
         tasks.spawn(reconcile(reconciler, engine.clone(), stop.clone()));
     }
     tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
@@ -88,12 +89,7 @@ async fn reconcile(reconciler: Reconciler, engine: Engine, stop: CancellationTok
             () = stop.cancelled() => {}
         }
     }
-    if reconciler == Reconciler::Sequence {
-        // Links accepted since the last batch would wait for the next start, and the next start
-        // for the end of our lease.
-        trouble.note(reconciler.tick(&engine).await);
-        trouble.note(engine.log().step_down().await);
-    }
+    trouble.note(reconciler.finish(&engine).await);
 }
 
 /// Loads the name index; look-ups work meanwhile, searches are refused.

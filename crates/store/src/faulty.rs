@@ -183,6 +183,10 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.health()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -23,6 +23,7 @@ use crate::limits;
 pub struct MemoryStore {
     state: RwLock<State>,
     clock: Clock,
+    is_shared: bool,
 }
 
 #[derive(Default)]
@@ -44,6 +45,17 @@ impl MemoryStore {
         Self {
             state: RwLock::default(),
             clock,
+            is_shared: false,
+        }
+    }
+
+    /// The same store, which says that other processes may have it open too: for tests that run
+    /// several processes in one.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self {
+            is_shared: true,
+            ..self
         }
     }
 
@@ -117,6 +129,10 @@ impl Store for MemoryStore {
 
     fn health(&self) -> Health {
         Health::Ready
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 }
 

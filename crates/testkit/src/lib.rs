@@ -13,6 +13,6 @@ pub use audit::{Audit, audit, check_bundle, read_checkpoint};
 pub use exchange::{Exchange, exchange};
 pub use store::faulty::{Faults, Faulty, Mode};
 pub use store::memory::MemoryStore;
-pub use stores::{LaggingStore, SwapStore, copy_of, memory};
+pub use stores::{LaggingStore, SwapStore, copy_of, memory, shared_memory};
 pub use tox::{ToxClient, tox_id};
 pub use world::{World, default_settings};

@@ -22,6 +22,12 @@ pub fn memory(clock: &Arc<FixedClock>) -> MemoryStore {
     MemoryStore::with_clock(Arc::new(move || clock.now()))
 }
 
+/// An empty store in memory that several processes may have open, with a clock of its own.
+#[must_use]
+pub fn shared_memory(clock: &Arc<FixedClock>) -> MemoryStore {
+    memory(clock).shared()
+}
+
 /// A store in memory that holds the rows of another, as a backup restored would.
 ///
 /// # Panics
@@ -94,6 +100,10 @@ impl Store for SwapStore {
     fn health(&self) -> Health {
         self.inner().health()
     }
+
+    fn is_shared(&self) -> bool {
+        self.inner().is_shared()
+    }
 }
 
 /// One process's view of a shared store: reads that may be stale are answered from a copy taken when
@@ -162,5 +172,9 @@ impl Store for LaggingStore {
 
     fn health(&self) -> Health {
         self.shared.health()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 }

@@ -1,7 +1,6 @@
 //! The world.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +38,6 @@ pub fn default_settings() -> Settings {
         release_after: Some(Duration::from_secs(30 * 24 * 3600)),
         strict_possession: true,
         limits_enabled: true,
-        processes: NonZeroU32::MIN,
     }
 }
 

@@ -22,8 +22,12 @@ const GROUPS: &[Group] = &[
         circles: true,
     },
     Group {
-        members: &["tx", "table", "tables", "rate"],
+        members: &["tx", "table", "tables", "rate", "marks", "pages"],
         circles: true,
+    },
+    Group {
+        members: &["processes"],
+        circles: false,
     },
     Group {
         members: &["outbox", "log"],
@@ -50,7 +54,7 @@ const GROUPS: &[Group] = &[
         circles: false,
     },
     Group {
-        members: &["jobs", "reconcile"],
+        members: &["jobs", "reconcile", "moving", "statistics"],
         circles: false,
     },
 ];

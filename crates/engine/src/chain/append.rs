@@ -8,7 +8,7 @@ use crate::ports::store::StoreError;
 use crate::tables::{CHAIN_HEADS, ChainHeadRow, LINKS, LinkRow};
 use crate::tx::Tx;
 use crate::types::link::{Evidence, Link, LinkHash, Statement};
-use crate::types::{Label, Seqno, UnixMillis};
+use crate::types::{Label, Name, Seqno, UnixMillis};
 
 use super::track;
 
@@ -62,6 +62,14 @@ pub(crate) struct Stamp {
     pub(crate) at: UnixMillis,
 }
 
+/// Whose chain a link is appended to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'s> {
+    pub(crate) label: Label,
+    /// The handle, if it is a name that somebody holds once the link is appended.
+    pub(crate) name: Option<&'s Name>,
+}
+
 /// Appends a link: gives it seqno and prev, checks and moves its track, stores its opening, moves
 /// the head and queues the log entry. Reads the head (and a track), writes three rows (four).
 ///
@@ -69,11 +77,12 @@ pub(crate) struct Stamp {
 /// See [`ChainError`].
 pub(crate) async fn append_in(
     tx: &mut Tx<'_>,
-    label: Label,
+    subject: Subject<'_>,
     statement: Statement,
     evidence: Evidence,
     stamp: Stamp,
 ) -> Result<ChainHead, ChainError> {
+    let label = subject.label;
     let head = head_in(tx, label).await?;
     let seqno = match head {
         Some(head) => head.seqno.next().ok_or(ChainError::Full)?,
@@ -98,6 +107,7 @@ pub(crate) async fn append_in(
     let row = ChainHeadRow {
         seqno: seqno.get(),
         hash: hash.0.0.to_vec(),
+        name: subject.name.map(|name| name.as_str().to_owned()),
     };
     tx.put(&CHAIN_HEADS, &label, &row);
     tx.put(

@@ -12,7 +12,7 @@ use crate::tx::in_tx;
 /// # Errors
 /// When the outbox itself cannot be read or written; a job that fails is postponed.
 pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
-    let now = engine.ports().timer.now();
+    let now = engine.now();
     let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| outbox::take_due_in(tx, now)
         .await
         .map_err(Internal::from))?;
@@ -22,7 +22,7 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
             tracing::warn!(job.attempt = leased.attempt, error = %error, cause, "a job failed");
             Outcome::Failed
         });
-        let now = engine.ports().timer.now();
+        let now = engine.now();
         in_tx!(engine, "settle_job", |tx| outbox::settle_in(
             tx, leased, outcome, now
         )

@@ -54,7 +54,8 @@ pub struct NameBundle {
 
 impl Log<'_> {
     /// Builds the bundle of a name against the newest head. Head and map path are read in one round
-    /// trip and of one moment; then link and entry index.
+    /// trip and of one moment; then link and entry index. Never stale: the head is the newest in the
+    /// store, and is published here if it was not.
     ///
     /// # Errors
     /// Our own failures only: an unknown name has a bundle too, which proves its absence.

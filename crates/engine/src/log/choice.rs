@@ -8,33 +8,59 @@ use merkle::map::MapBatch;
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::limits::{INTENT_SHARDS, INTENTS_PER_SHARD};
-use crate::ports::store::StoreError;
+use crate::limits::INTENTS_PER_LOOK;
+use crate::ports::store::{Key, KeyRange, StoreError};
+use crate::table::behind;
 use crate::tables::INTENTS;
 use crate::tx::scan_table;
 
 /// Adds the intents of the store to the queue: at start-up, after a failure, and for what other
-/// processes accept. Asks for another look when a shard holds more than this one read.
+/// processes accept. One scan, or two: a look that does not see all is followed by one that begins
+/// where it ended, and goes round, so that no intent has to wait for those before it in key order.
 ///
 /// # Errors
 /// Our own failures only.
 pub(super) async fn rescan(engine: &Engine) -> Result<(), Internal> {
-    let store = &engine.ports().store;
-    for shard in 0..INTENT_SHARDS {
-        let range = INTENTS.range(&[shard]);
-        let rows = scan_table(store, &INTENTS, range, INTENTS_PER_SHARD).await?;
-        if u32::try_from(rows.len()).is_ok_and(|rows| rows >= INTENTS_PER_SHARD) {
-            engine.sequencer().look_in_store();
-        }
-        let mut found = Vec::with_capacity(rows.len());
-        for (_, _, row) in rows {
-            found.push(LogEntry::decode(&row.entry).map_err(|error| {
-                Internal::new("reading an intent", StoreError::Corrupt(error.to_string()))
-            })?);
-        }
-        engine.pending().add(found);
+    let (whole, from) = (INTENTS.range(&[]), engine.sequencer().look_from());
+    let first = KeyRange {
+        start: from.clone().unwrap_or_else(|| whole.start.clone()),
+        end: whole.end.clone(),
+    };
+    let mut last = read(engine, first, INTENTS_PER_LOOK).await?;
+    let left = INTENTS_PER_LOOK.saturating_sub(last.count);
+    if let (Some(from), true) = (from, left > 0) {
+        let second = KeyRange {
+            end: Some(from),
+            ..whole
+        };
+        let wrapped = read(engine, second, left).await?;
+        last.count = last.count.saturating_add(wrapped.count);
+        last.next = wrapped.next.or(last.next);
     }
+    let is_all = last.count < INTENTS_PER_LOOK;
+    engine.sequencer().looked(last.next.filter(|_| !is_all));
     Ok(())
+}
+
+/// What one scan has read.
+struct Read {
+    count: u32,
+    /// Behind its last row.
+    next: Option<Key>,
+}
+
+async fn read(engine: &Engine, range: KeyRange, limit: u32) -> Result<Read, Internal> {
+    let rows = scan_table(&engine.ports().store, &INTENTS, range, limit).await?;
+    let next = rows.last().map(|(key, ..)| behind(&INTENTS.key(key)));
+    let mut found = Vec::with_capacity(rows.len());
+    for (_, _, row) in rows {
+        found.push(LogEntry::decode(&row.entry).map_err(|error| {
+            Internal::new("reading an intent", StoreError::Corrupt(error.to_string()))
+        })?);
+    }
+    let count = u32::try_from(found.len()).unwrap_or(limit);
+    engine.pending().add(found);
+    Ok(Read { count, next })
 }
 
 /// What of the taken entries this batch can do something about.

@@ -5,36 +5,82 @@ use merkle::note::{Checkpoint, Note};
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::limits::LEASE_LIFE;
-use crate::ports::store::{Batch, CommitError, Expect, Freshness, StoreError, Version};
-use crate::table::Row;
+use crate::limits::{LEASE_LIFE, LEASE_RENEWED_AFTER};
+use crate::marks::Marks;
+use crate::ports::store::{Batch, Expect, Freshness, StoreError, Version};
+use crate::processes::leases::{self, Bid, Role, take_in};
 use crate::tables::{CHECKPOINTS, LEASES, LOG_HEAD, LeaseRow};
+use crate::tx::in_tx;
 
 use super::head::{Head, fork_warning};
 
-/// The sequencer's row in the lease table.
-const ROLE: &[u8] = b"sequence";
-
-/// Head and lease as read at the start of a batch.
+/// Head and lease as read at the start of a batch, and the store's time then.
 pub(super) struct Ground {
     pub(super) head: Head,
     head_version: Version,
     lease: Option<(Version, LeaseRow)>,
+    bid: Bid,
 }
 
-/// Reads head and lease; `None` when another process leads.
+impl Ground {
+    fn lease(&self) -> Option<&LeaseRow> {
+        self.lease.as_ref().map(|(_, row)| row)
+    }
+
+    /// Whether this process leads.
+    fn is_led(&self) -> bool {
+        self.lease().is_some_and(|row| self.bid.holds(row))
+    }
+
+    /// Whether the lease is so old that an idle leader renews it.
+    fn is_stale(&self) -> bool {
+        let fresh = self
+            .bid
+            .at
+            .plus(LEASE_LIFE.saturating_sub(LEASE_RENEWED_AFTER));
+        self.lease().is_none_or(|row| row.until_ms <= fresh.0)
+    }
+}
+
+/// Reads head and lease; `None` when another process leads. One round trip: rows and time at once.
+///
+/// On a shared store a free lease is taken first, so that of several processes one looks for
+/// intents; that costs two round trips more, once for each lead. Elsewhere the first batch takes it.
 ///
 /// # Errors
 /// Our own failures, and a head that contradicts the published one.
 pub(super) async fn ground(engine: &Engine) -> Result<Option<Ground>, Internal> {
-    let ground = look(engine).await?;
-    if let Some((_, lease)) = &ground.lease {
-        let is_ours = lease.holder == engine.process_id();
-        if !is_ours && engine.ports().store.now().await?.0 < lease.until_ms {
-            return Ok(None);
-        }
+    let ground = read(engine).await?;
+    if !ground.bid.may_have(ground.lease()) {
+        return Ok(None);
     }
-    Ok(Some(ground))
+    if !engine.is_shared() || ground.is_led() {
+        return Ok(Some(ground));
+    }
+    if !take(engine, ground.bid).await? {
+        return Ok(None);
+    }
+    // The leader before may have left intents, and moved the head until just now.
+    engine.sequencer().look_in_store();
+    Ok(Some(read(engine).await?).filter(Ground::is_led))
+}
+
+/// Renews the lease of a leader without anything to sequence, when it is a second old; `false` when
+/// another process has it. Does nothing on a store that is not shared.
+///
+/// # Errors
+/// Our own failures only.
+pub(super) async fn keep(engine: &Engine, ground: &Ground) -> Result<bool, Internal> {
+    if engine.is_shared() && ground.is_stale() {
+        return take(engine, ground.bid).await;
+    }
+    Ok(true)
+}
+
+async fn take(engine: &Engine, bid: Bid) -> Result<bool, Internal> {
+    in_tx!(engine, "take_lead", |tx| take_in(tx, Role::Sequence, &bid)
+        .await
+        .map_err(Internal::from))
 }
 
 /// Reads the head in the store and publishes it: for heads that other processes committed. One
@@ -46,16 +92,50 @@ pub(crate) async fn publish(engine: &Engine) -> Result<(), Internal> {
     look(engine).await.map(drop)
 }
 
+async fn read(engine: &Engine) -> Result<Ground, Internal> {
+    let (seen, now) = tokio::join!(look(engine), engine.ports().store.now());
+    let (
+        Seen {
+            head,
+            head_version,
+            lease,
+        },
+        at,
+    ) = (seen?, now?);
+    let by = engine.process_id();
+    Ok(Ground {
+        head,
+        head_version,
+        lease,
+        bid: Bid { by, at },
+    })
+}
+
+/// Head and lease.
+struct Seen {
+    head: Head,
+    head_version: Version,
+    lease: Option<(Version, LeaseRow)>,
+}
+
 /// Reads the head, checks that it continues the published one, and publishes it.
-async fn look(engine: &Engine) -> Result<Ground, Internal> {
+async fn look(engine: &Engine) -> Result<Seen, Internal> {
     let before = engine.published().head();
+    let [moved, arriving] = Marks::keys();
     let keys = [
+        moved,
+        arriving,
         LOG_HEAD.key(&()),
         CHECKPOINTS.key(&before.size),
-        LEASES.key(&ROLE.to_vec()),
+        LEASES.key(&Role::Sequence.key()),
     ];
     let rows = engine.ports().store.get_many(&keys, Freshness::Now).await?;
     let mut rows = rows.into_iter();
+    if let Some(mark) = Marks::take(&mut rows)?.mark() {
+        // Whoever goes on from the other store signs the heads to come.
+        engine.published().halt(mark.to_string());
+        return Err(Internal::new("reading the head of the log", mark));
+    }
     let (head, ours) = (rows.next().flatten(), rows.next().flatten());
     let lease = rows.next().flatten();
     let (head_version, head) =
@@ -70,7 +150,7 @@ async fn look(engine: &Engine) -> Result<Ground, Internal> {
         return Err(Internal::new("reading the head of the log", cause));
     }
     let lease = lease.map(|(version, row)| LEASES.read(&row).map(|row| (version, row)));
-    Ok(Ground {
+    Ok(Seen {
         head,
         head_version,
         lease: lease.transpose()?,
@@ -83,54 +163,11 @@ pub(crate) fn root_of(note: &[u8]) -> Option<Hash> {
     Some(Checkpoint::parse(&text).ok()?.root)
 }
 
-/// Makes the batch depend on head and lease, and renews the lease.
-///
-/// # Errors
-/// Our own failures only.
-pub(super) async fn fence(
-    engine: &Engine,
-    batch: &mut Batch,
-    ground: &Ground,
-) -> Result<(), Internal> {
-    let until = engine.ports().store.now().await?.plus(LEASE_LIFE);
-    let lease = LEASES.key(&ROLE.to_vec());
-    let row = LeaseRow {
-        holder: engine.process_id().to_vec(),
-        until_ms: until.0,
-    };
+/// Makes the batch depend on head and lease, and renews the lease, from the time the ground was
+/// read on.
+pub(super) fn fence(batch: &mut Batch, ground: &Ground) {
     let head = Expect::Is(ground.head_version);
     batch.checks.push((LOG_HEAD.key(&()), head));
-    let held = ground.lease.as_ref();
-    let held = held.map_or(Expect::Absent, |(version, _)| Expect::Is(*version));
-    batch.checks.push((lease.clone(), held));
-    batch.puts.push((lease, row.write()));
-    Ok(())
-}
-
-/// Gives the lease back if this process holds it. A conflict means that another process took it
-/// meanwhile.
-///
-/// # Errors
-/// Our own failures only.
-pub(super) async fn step_down(engine: &Engine) -> Result<(), Internal> {
-    let store = &engine.ports().store;
-    let key = LEASES.key(&ROLE.to_vec());
-    let rows = store
-        .get_many(std::slice::from_ref(&key), Freshness::Now)
-        .await?;
-    let Some((version, row)) = rows.into_iter().next().flatten() else {
-        return Ok(());
-    };
-    if LEASES.read(&row)?.holder != engine.process_id() {
-        return Ok(());
-    }
-    let batch = Batch {
-        checks: vec![(key.clone(), Expect::Is(version))],
-        puts: Vec::new(),
-        deletes: vec![key],
-    };
-    match store.commit(batch).await {
-        Ok(_) | Err(CommitError::Conflict(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    let held = ground.lease.as_ref().map(|(version, _)| *version);
+    leases::fence(batch, Role::Sequence, held, &ground.bid);
 }

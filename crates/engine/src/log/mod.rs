@@ -15,6 +15,7 @@ mod read;
 mod reader;
 pub mod sequencer;
 mod staged;
+pub(crate) mod state;
 
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::INTENT_SHARDS;
 use crate::ports::store::Freshness;
+use crate::processes::give_back;
+use crate::processes::leases::Role;
 use crate::tables::{ENTRY_INDEX, INTENTS, IntentRow};
 use crate::tx::{Effect, Tx};
 use crate::types::link::LinkHash;
@@ -70,19 +73,19 @@ pub(crate) fn intent_key(entry: &LogEntry) -> (u8, (Label, u32)) {
 
 impl Log<'_> {
     /// Gives up the lead of the log, if this process has it: for a process that stops, so that the
-    /// next one need not wait until the lease ends. Waits
-    /// for a batch that runs.
+    /// next one need not wait until the lease ends. Waits for a batch that runs.
     ///
     /// # Errors
     /// Our own failures only; then the lease ends by itself.
     pub async fn step_down(&self) -> Result<(), Internal> {
         let _turn = self.0.sequencer().turn().await;
-        ground::step_down(self.0).await
+        give_back(self.0, Role::Sequence, None).await
     }
 
     /// Waits until the published checkpoint covers a link, and answers the index of its entry, which
-    /// then is below the size of [`Log::head`]; `None` when the time is over. One read for each
-    /// checkpoint that is published meanwhile.
+    /// then is below the size of [`Log::head`]; `None` when the time is over. Never stale, whichever
+    /// process has sequenced the link; one that waits learns of others' checkpoints within 250 ms. One
+    /// read for each checkpoint that is published meanwhile.
     ///
     /// # Errors
     /// Our own failures only.

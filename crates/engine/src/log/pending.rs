@@ -62,12 +62,17 @@ impl Pending {
         *self.lock() = Queue::default();
     }
 
+    /// Wakes the sequencer without anything new to take.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.lock().order.len()
     }
 
-    /// Returns once something was pushed since the last call returned.
+    /// Returns once something was pushed, or the sequencer woken, since the last call returned.
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use merkle::Hash;
+use merkle::entry::LogEntry;
 use merkle::proof::{ConsistencyPlan, InclusionPlan, ProofError};
-use merkle::tile::{NodeId, TileId, node_in_tile, tile_of};
+use merkle::tile::{NodeId, TILE_WIDTH, TileId, decode_bundle, node_in_tile, tile_of};
 
 use crate::error::Internal;
 use crate::ports::store::{Freshness, Key, StoreError, Version};
 use crate::table::{Row, Table, TableKey};
-use crate::tables::TILES;
+use crate::tables::{BUNDLES, TILES};
 
 use super::Log;
 use super::head::Head;
@@ -36,8 +37,11 @@ impl From<StoreError> for LogError {
     }
 }
 
+/// How stale these reads may be: each sees every batch that this process sequenced before, and those
+/// of other processes at most a quarter of a second late, when this one publishes their head. What a
+/// head covers never changes, so what is read below it is never stale.
 impl Log<'_> {
-    /// The newest published head.
+    /// The newest head published here: at most 250 ms behind other processes.
     #[must_use]
     pub fn head(&self) -> Arc<Head> {
         self.0.published().head()
@@ -55,7 +59,8 @@ impl Log<'_> {
         self.0.log_key().to_string()
     }
 
-    /// The signed checkpoint of one size, when there was one. One read.
+    /// The signed checkpoint of one size, when there was one. One read. Absent until the head
+    /// published here, at most 250 ms behind other processes, covers it.
     ///
     /// # Errors
     /// `Absent` or our own failure.
@@ -66,7 +71,7 @@ impl Log<'_> {
     /// The signed checkpoints of all sizes from `from` on, a page at a time. One scan.
     ///
     /// # Errors
-    /// Our own failures only; beyond the newest head the page is empty.
+    /// Our own failures only; beyond the newest head, as [`Log::head`] knows it, the page is empty.
     pub async fn checkpoints(&self, from: u64) -> Result<CheckpointPage, LogError> {
         self.reader().checkpoints(from).await
     }
@@ -74,7 +79,8 @@ impl Log<'_> {
     /// The first `width` (1 to 256) hashes of a tile. One read.
     ///
     /// # Errors
-    /// `Absent` when the newest head does not cover it, or our own failure.
+    /// `Absent` when the newest head, as [`Log::head`] knows it, does not cover it, or our own
+    /// failure.
     pub async fn tile(&self, id: TileId, width: u16) -> Result<Bytes, LogError> {
         self.reader().tile(id, width).await
     }
@@ -87,10 +93,48 @@ impl Log<'_> {
         self.reader().entries(index, width).await
     }
 
+    /// The entries `from..to`, which a published head covers, as they are stored now. One read of a
+    /// row for each 256.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub(crate) async fn entries_between(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<LogEntry>, Internal> {
+        let width = u64::from(TILE_WIDTH);
+        let numbers = from / width..to.div_ceil(width);
+        let keys: Vec<Key> = numbers.clone().map(|number| BUNDLES.key(&number)).collect();
+        let rows = self.0.ports().store.get_many(&keys, Freshness::Now).await?;
+        let mut entries = Vec::new();
+        for (number, row) in numbers.zip(rows) {
+            let missing = || StoreError::Corrupt(format!("entry bundle {number} is missing"));
+            let (_, bundle) = row.ok_or_else(missing)?;
+            let bundle = decode_bundle(&bundle)
+                .map_err(|error| StoreError::Corrupt(format!("an entry bundle: {error}")))?;
+            for (index, entry) in (number * width..).zip(bundle) {
+                if (from..to).contains(&index) {
+                    entries.push(
+                        LogEntry::decode(entry).map_err(|error| {
+                            StoreError::Corrupt(format!("entry {index}: {error}"))
+                        })?,
+                    );
+                }
+            }
+        }
+        if entries.len() as u64 != to.saturating_sub(from) {
+            let cause = StoreError::Corrupt("an entry bundle is too short".into());
+            return Err(cause.into());
+        }
+        Ok(entries)
+    }
+
     /// The audit path of an entry in the log of `size`, leaf to root. One read of a few tiles.
     ///
     /// # Errors
-    /// `NoProof` for an index not below `size`, `Absent` for a size beyond the newest head.
+    /// `NoProof` for an index not below `size`, `Absent` for a size beyond the newest head, as
+    /// [`Log::head`] knows it.
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LogError> {
         self.covers(size)?;
         let plan = InclusionPlan::new(index, size).map_err(LogError::NoProof)?;

@@ -12,8 +12,15 @@
 //!   from the queue and not sequenced twice.
 //! - After the commit, before publication: the next batch, or the next look at the store, publishes.
 //!
-//! A paused old leader can commit nothing: the versions of head and lease fence it, not clocks.
-//! If size, root or time would go backwards the sequencer stops this process's writes for good.
+//! # Round trips
+//! One for head, lease and time; one or two when it is time to look for intents; one for each level
+//! of the map, the first of them with the right edge of the log; one for the commit. With a log of a
+//! million names that is about seven. A leader without anything to sequence: the first two, and one
+//! commit a second that renews its lease on a shared store.
+//!
+//! A paused old leader can commit nothing: the versions of head and lease fence it, not clocks. Its
+//! commit conflicts, it publishes the head of whoever leads, and goes on as a follower: it queues
+//! nothing, and looks at the lease once a second. If size, root or time would go backwards the sequencer stops this process's writes for good.
 
 use bytes::Bytes;
 use merkle::entry::LogEntry;
@@ -30,10 +37,10 @@ use crate::table::{Row, Table, TableKey};
 use crate::tables::{
     BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LOG_HEAD, MAP_PAGES, TILES,
 };
-use crate::types::Label;
+use crate::types::{Label, UnixMillis};
 
 use super::choice::{choose, rescan};
-use super::ground::{Ground, fence, ground};
+use super::ground::{Ground, fence, ground, keep, publish};
 use super::head::Head;
 use super::staged::{Edge, Staged};
 use super::{intent_key, map};
@@ -60,27 +67,55 @@ pub(crate) async fn run(engine: &Engine) -> Result<Progress, Internal> {
         return Ok(Progress::Idle);
     }
     let done = turn(engine).await;
+    if let Ok(progress) = &done {
+        engine
+            .sequencer()
+            .set_follows(*progress == Progress::NotLeader);
+    }
     if matches!(done, Ok(Progress::NotLeader) | Err(_)) {
-        // Another process leads, or the outcome is unknown: whoever sequences next starts from the
-        // store, which holds the intents of all that is not in the log.
-        engine.pending().clear();
-        engine.sequencer().look_in_store();
+        forget(engine);
     }
     done
+}
+
+/// Another process leads, or the outcome is unknown: whoever sequences next starts from the store,
+/// which holds the intents of all that is not in the log.
+fn forget(engine: &Engine) {
+    engine.pending().clear();
+    engine.sequencer().look_in_store();
+}
+
+/// Keeps the lead of a leader that waits for its merge delay.
+///
+/// # Errors
+/// Our own failures only.
+pub(crate) async fn wait(engine: &Engine) -> Result<(), Internal> {
+    if !engine.is_shared() || engine.published().halted().is_some() {
+        return Ok(());
+    }
+    let leads = match ground(engine).await? {
+        Some(ground) => keep(engine, &ground).await?,
+        None => false,
+    };
+    engine.sequencer().set_follows(!leads);
+    if !leads {
+        forget(engine);
+    }
+    Ok(())
 }
 
 async fn turn(engine: &Engine) -> Result<Progress, Internal> {
     let Some(ground) = ground(engine).await? else {
         return Ok(Progress::NotLeader);
     };
-    if engine
-        .sequencer()
-        .is_time_to_look(engine.ports().timer.monotonic())
-    {
+    if engine.sequencer().is_time_to_look(engine) {
         rescan(engine).await?;
     }
     match engine.pending().take(BATCH_ENTRIES_MAX) {
-        none if none.is_empty() => Ok(Progress::Idle),
+        none if none.is_empty() => Ok(match keep(engine, &ground).await? {
+            true => Progress::Idle,
+            false => Progress::NotLeader,
+        }),
         taken => sequence(engine, ground, &taken).await,
     }
 }
@@ -92,7 +127,9 @@ async fn sequence(
 ) -> Result<Progress, Internal> {
     let store = &engine.ports().store;
     let labels = taken.iter().map(|entry| entry.label).collect();
-    let mut map = map::load(store, labels).await?;
+    // The edge is needed unless all was sequenced before, which is rare.
+    let (map, edge) = tokio::join!(map::load(store, labels), edge(engine, &ground.head));
+    let (mut map, edge) = (map?, edge?);
     let chosen = choose(&map, taken);
     let mut batch = Batch::default();
     batch.deletes.extend(intent_keys(&chosen.done));
@@ -114,8 +151,7 @@ async fn sequence(
             .map_err(map::unreadable)?;
     }
     let change = map.finish().map_err(map::unreadable)?;
-    let edge = edge(engine, &ground.head).await?;
-    let time = engine.ports().timer.now().max(ground.head.time);
+    let time = engine.now().max(ground.head.time);
     let staged = Staged::build(&edge, &chosen.links, &change, time)?;
     let note = sign(engine.ports(), engine.log_key(), &staged)?;
     let head = Head::new(staged.before.clone(), change.root, time, note);
@@ -128,10 +164,11 @@ async fn sequence(
     );
     write_links(&mut batch, &chosen.links, ground.head.size);
     write_head(&mut batch, staged, &head);
-    fence(engine, &mut batch, &ground).await?;
+    fence(&mut batch, &ground);
     if commit(engine, batch, &ground.head, head).await? {
         Ok(Progress::Sequenced(chosen.links.len()))
     } else {
+        publish(engine).await?;
         Ok(Progress::NotLeader)
     }
 }
@@ -231,7 +268,7 @@ async fn commit(
     }
 }
 
-/// Commits the first head of a new log: one entry, the head of the empty map, so that every bundle
+/// Commits the first head of a new log at `time`: one entry, the head of the empty map, so that every bundle
 /// has the same form from the start. The rows of `batch` go with it.
 ///
 /// Answers whether it did: not when another process was first.
@@ -241,6 +278,7 @@ async fn commit(
 pub(crate) async fn found(
     ports: &Ports,
     key: &VerifierKey,
+    time: UnixMillis,
     mut batch: Batch,
 ) -> Result<bool, Internal> {
     let map = map::load(&ports.store, Vec::new()).await?;
@@ -250,7 +288,6 @@ pub(crate) async fn found(
         tiles: Vec::new(),
         bundle: Bytes::new(),
     };
-    let time = ports.timer.now();
     let staged = Staged::build(&edge, &[], &change, time)?;
     let note = sign(ports, key, &staged)?;
     let head = Head::new(staged.before.clone(), change.root, time, note);

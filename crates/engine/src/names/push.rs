@@ -3,7 +3,7 @@
 use crypto::password;
 use crypto::secret::Secret;
 
-use crate::chain::append::{ChainHead, Stamp, append_in};
+use crate::chain::append::{ChainHead, Stamp, Subject, append_in};
 use crate::dialects::toxme::Push;
 use crate::ports::rng::draw;
 use crate::tables::{
@@ -12,7 +12,7 @@ use crate::tables::{
 };
 use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
 use crate::types::link::{Evidence, Statement};
-use crate::types::{Handle, IdentityId, Kid, Label, ToxKey, Visibility};
+use crate::types::{Handle, IdentityId, Kid, Label, ToxKey};
 
 use super::release::Released;
 use super::row::{DOOR_TOXME, bio_hash, malformed};
@@ -48,7 +48,7 @@ impl Names<'_> {
         self.0.flood().charge_push(caller.address)?;
         let sealed = sealed.ok_or(NameError::Malformed("the envelope cannot be read"))?;
         let plaintext = self.open(&sealed)?;
-        let push = Push::parse(&plaintext, self.0.ports().timer.now())?;
+        let push = Push::parse(&plaintext, self.0.now())?;
         if reserved::is_reserved(&push.name) {
             return Err(NameError::Invalid);
         }
@@ -65,7 +65,7 @@ impl Names<'_> {
         let rng = ports.rng.as_ref();
         let password = password::make(&draw(rng));
         let password_salt = draw(rng);
-        let now = ports.timer.now();
+        let now = self.0.now();
         Command {
             auth: ToxKey(sealed.sender),
             seen: seen_hash(sealed),
@@ -160,15 +160,15 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
     let evidence = Evidence::Boxed {
         kid: Some(Kid::curve25519(&command.auth.0)),
     };
-    let head = append_in(tx, command.label, statement, evidence, command.stamp).await?;
+    let subject = Subject {
+        label: command.label,
+        name: Some(&push.name),
+    };
+    let head = append_in(tx, subject, statement, evidence, command.stamp).await?;
     tx.effect(Effect::NameChanged(NameChange {
         name: push.name.clone(),
         seqno: head.seqno,
-        state: match push.visibility {
-            Visibility::Private => NameState::Private,
-            Visibility::Searchable | Visibility::Listed => NameState::Searchable,
-        },
-        is_new,
+        state: NameState::of(push.visibility),
     }));
     Ok((head, is_new))
 }

@@ -32,6 +32,9 @@ impl Names<'_> {
     /// The home domain, and `host` (what the client called this server, with and without its port),
     /// count as home. Two reads, from the record cache when they are there.
     ///
+    /// Sees every change this process acknowledged before, and those of other processes at most 1 s
+    /// late.
+    ///
     /// # Errors
     /// `Malformed` for half an address, `Elsewhere`, `Unknown` or `Internal`.
     pub async fn lookup(&self, address: &str, host: Option<&str>) -> Result<ToxRecord, NameError> {
@@ -63,15 +66,18 @@ impl Names<'_> {
     }
 
     async fn record(&self, name: &Name) -> Result<Option<ToxRecord>, NameError> {
-        let Some(held) = self.read(&NAMES, name).await? else {
+        let Some(held) = self.read(&NAMES, name, STALENESS).await? else {
             return Ok(None);
         };
         // A release between the two reads leaves no record: then the name is unknown.
-        let row = self.read(&TOX_RECORDS, &held.identity()?).await?;
+        let row = self
+            .read(&TOX_RECORDS, &held.identity()?, STALENESS)
+            .await?;
         Ok(row.map(|row| row.record()).transpose()?)
     }
 
-    /// The name bound to a Tox key, given as 64 hex digits. Private names are not told.
+    /// The name bound to a Tox key, given as 64 hex digits. Private names are not told. As stale as
+    /// [`Names::lookup`]. One read.
     ///
     /// # Errors
     /// `Malformed` for an empty text, `InvalidId`, `UnknownKey` or `Internal`.
@@ -81,7 +87,7 @@ impl Names<'_> {
         }
         let key = ToxKey::parse(key).ok_or(NameError::InvalidId)?;
         let bound = self
-            .read(&TOX_KEYS, &key)
+            .read(&TOX_KEYS, &key, STALENESS)
             .await?
             .ok_or(NameError::UnknownKey)?;
         match Visibility::from_privacy(bound.visibility.into()) {
@@ -94,6 +100,11 @@ impl Names<'_> {
 
     /// One page of the searchable names that contain `fragment`, in order, 30 a page. Two reads a
     /// page; the search itself is in memory.
+    ///
+    /// Sees every change this process acknowledged before. Those of other processes come with the
+    /// log: about half a second late, at most 1 s, as long as the log is sequenced and this process
+    /// reaches the store. What an answer shows of a name is as stale as [`Names::lookup`], so a name
+    /// that has become private or gone is never shown for longer.
     ///
     /// # Errors
     /// `Page` when `page` is `None` (no number from 0 on), `Invalid` when the fragment is absent,
@@ -121,12 +132,17 @@ impl Names<'_> {
     async fn found(&self, names: &[Name]) -> Result<Vec<Found>, NameError> {
         let keys: Vec<Key> = names.iter().map(|name| NAMES.key(name)).collect();
         let mut records = Vec::with_capacity(keys.len());
-        for held in self.read_many(&NAMES, &keys).await?.into_iter().flatten() {
+        for held in self
+            .read_many(&NAMES, &keys, STALENESS)
+            .await?
+            .into_iter()
+            .flatten()
+        {
             records.push(TOX_RECORDS.key(&held.identity()?));
         }
         let mut found = Vec::with_capacity(records.len());
         for row in self
-            .read_many(&TOX_RECORDS, &records)
+            .read_many(&TOX_RECORDS, &records, STALENESS)
             .await?
             .into_iter()
             .flatten()
@@ -142,7 +158,8 @@ impl Names<'_> {
         Ok(found)
     }
 
-    /// Uptime, look-ups and names, the latter two blurred anew at each call.
+    /// Uptime, look-ups and names, the latter two blurred anew at each call. Look-ups are those of
+    /// this process; the count of names is as stale as [`Names::search`]. No reads.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
@@ -191,8 +208,9 @@ impl Names<'_> {
         &self,
         table: &Table<K, V>,
         key: &K,
+        fresh: Freshness,
     ) -> Result<Option<V>, NameError> {
-        let mut rows = self.read_many(table, &[table.key(key)]).await?;
+        let mut rows = self.read_many(table, &[table.key(key)], fresh).await?;
         Ok(rows.pop().flatten())
     }
 
@@ -200,8 +218,9 @@ impl Names<'_> {
         &self,
         table: &Table<K, V>,
         keys: &[Key],
+        fresh: Freshness,
     ) -> Result<Vec<Option<V>>, NameError> {
-        let rows = self.0.ports().store.get_many(keys, STALENESS).await?;
+        let rows = self.0.ports().store.get_many(keys, fresh).await?;
         let read = |row: Option<(_, bytes::Bytes)>| row.map(|(_, value)| table.read(&value));
         Ok(rows
             .into_iter()

@@ -12,7 +12,7 @@ use merkle::Hash;
 use crate::error::Internal;
 use crate::limits::{JOB_ATTEMPTS_MAX, JOB_BACKOFF, JOB_LEASE, JOBS_PER_ROUND};
 use crate::ports::store::{Key, KeyRange, StoreError, Version};
-use crate::table::TableKey;
+use crate::table::{TableKey, behind};
 use crate::tables::{EraseLinksMessage, JOBS, JobMessage, JobRow, PARKED_JOBS};
 use crate::tx::{Effect, Tx};
 use crate::types::{JobId, Label, Seqno, UnixMillis};
@@ -88,9 +88,7 @@ pub(crate) async fn take_due_in(
             if taken.len() as u64 == u64::from(JOBS_PER_ROUND) {
                 return Ok(taken);
             }
-            let mut behind = JOBS.key(&key).to_vec();
-            behind.push(0);
-            range.start = behind.into();
+            range.start = behind(&JOBS.key(&key));
             taken.extend(take_in(tx, key, version, row, now));
         }
         if is_last {

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::Internal;
+use crate::limits::{HEARTBEAT_PERIOD, PUBLISH_PERIOD, SWEEP_PERIOD};
 use crate::log::{ground, sequencer};
+use crate::names::follow;
+use crate::processes::leases::Role;
+use crate::processes::{beat, give_back, leave};
 
 /// What one tick did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +24,30 @@ pub enum Progress {
 /// The reconcilers, by what they keep true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconciler {
-    /// Every intent becomes an entry.
+    /// Every intent becomes an entry. One process at a time.
     Sequence,
     /// This process publishes the newest head in the store.
     Publish,
-    /// Rows that have had their time go.
+    /// This process's name index has what other processes did.
+    Follow,
+    /// Rows that have had their time go. One process at a time.
     Sweep,
-    /// Jobs that are due run.
+    /// Jobs that are due run. Each by one process at a time.
     Deliver,
+    /// The other processes know that this one lives, and it has their clock.
+    Heartbeat,
 }
 
 impl Reconciler {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sequence, Self::Publish, Self::Sweep, Self::Deliver];
+    pub const ALL: [Self; 6] = [
+        Self::Sequence,
+        Self::Publish,
+        Self::Follow,
+        Self::Sweep,
+        Self::Deliver,
+        Self::Heartbeat,
+    ];
 
     /// The name, for logs.
     #[must_use]
@@ -40,17 +55,20 @@ impl Reconciler {
         match self {
             Self::Sequence => "sequence",
             Self::Publish => "publish",
+            Self::Follow => "follow",
             Self::Sweep => "sweep",
             Self::Deliver => "deliver",
+            Self::Heartbeat => "heartbeat",
         }
     }
 
-    /// Longest pause between two ticks.
+    /// Whether it ever has something to do: some are about other processes, of which a store that is
+    /// not shared has none.
     #[must_use]
-    pub fn period(self) -> Duration {
+    pub fn is_needed(self, engine: &Engine) -> bool {
         match self {
-            Self::Sequence | Self::Publish | Self::Deliver => Duration::from_secs(1),
-            Self::Sweep => Duration::from_secs(60),
+            Self::Sequence | Self::Sweep | Self::Deliver => true,
+            Self::Publish | Self::Follow | Self::Heartbeat => engine.is_shared(),
         }
     }
 
@@ -64,28 +82,61 @@ impl Reconciler {
             // Once halted there is nothing to follow: the reason was said once.
             Self::Publish if engine.published().halted().is_some() => Ok(Progress::Idle),
             Self::Publish => ground::publish(engine).await.map(|()| Progress::Idle),
+            Self::Follow => follow::step(engine).await.map(more_if),
             Self::Sweep => sweep::tick(engine).await,
-            Self::Deliver => match crate::jobs::run_due(engine).await? {
-                0 => Ok(Progress::Idle),
-                _ => Ok(Progress::MoreNow),
-            },
+            Self::Deliver => crate::jobs::run_due(engine)
+                .await
+                .map(|jobs| more_if(jobs > 0)),
+            Self::Heartbeat => beat(engine).await.map(|()| Progress::Idle),
         }
     }
 
     /// Waits for the next tick: until its period is over, or something hints that it is worth it.
     pub async fn wait(self, engine: &Engine) {
-        let over = engine.ports().timer.sleep(self.period());
+        let sleep = |period| engine.ports().timer.sleep(period);
         match self {
-            Self::Sequence => tokio::select! {
-                () = engine.pending().woken() => {}
-                () = over => engine.sequencer().look_in_store(),
+            Self::Sequence => engine.sequencer().rest(engine).await,
+            Self::Publish => sleep(PUBLISH_PERIOD).await,
+            Self::Follow => tokio::select! {
+                () = follow::behind_log(engine) => {}
+                () = sleep(Duration::from_secs(1)) => {}
             },
+            Self::Sweep => sleep(SWEEP_PERIOD).await,
             Self::Deliver => tokio::select! {
                 () = engine.jobs_wake().notified() => {}
-                () = over => {}
+                () = sleep(Duration::from_secs(1)) => {}
             },
-            Self::Publish | Self::Sweep => over.await,
+            Self::Heartbeat => sleep(HEARTBEAT_PERIOD).await,
         }
+    }
+
+    /// Ends its work in a process that stops, after its last tick: sequences what waits, gives roles
+    /// back, and has the other processes count this one no more.
+    ///
+    /// # Errors
+    /// Our own failures; then leases and the process's row end by themselves.
+    pub async fn finish(self, engine: &Engine) -> Result<(), Internal> {
+        match self {
+            Self::Sequence => {
+                {
+                    // Links accepted since the last batch would wait for the next start, or leader.
+                    let _turn = engine.sequencer().turn().await;
+                    sequencer::run(engine).await?;
+                }
+                engine.log().step_down().await
+            }
+            Self::Sweep if engine.is_shared() => give_back(engine, Role::Sweep, None).await,
+            Self::Heartbeat => leave(engine).await,
+            Self::Publish | Self::Follow | Self::Sweep | Self::Deliver => Ok(()),
+        }
+    }
+}
+
+fn more_if(more: bool) -> Progress {
+    if more {
+        Progress::MoreNow
+    } else {
+        Progress::Idle
     }
 }
 
@@ -93,20 +144,18 @@ impl Reconciler {
 /// start is over or a whole batch is waiting.
 async fn sequence(engine: &Engine) -> Result<Progress, Internal> {
     let _turn = engine.sequencer().turn().await;
-    let start = engine.sequencer().pace(engine).await;
+    let Some(start) = engine.sequencer().pace(engine).await else {
+        sequencer::wait(engine).await?;
+        return Ok(more_if(engine.pending().len() > 0));
+    };
     let done = sequencer::run(engine).await?;
     if matches!(done, sequencer::Progress::Sequenced(_)) {
-        engine.sequencer().paced(start).await;
+        engine.sequencer().paced(start);
     }
     Ok(match done {
-        sequencer::Progress::Sequenced(_) | sequencer::Progress::Cleared
-            if engine.pending().len() > 0 =>
-        {
-            Progress::MoreNow
+        sequencer::Progress::Sequenced(_) | sequencer::Progress::Cleared => {
+            more_if(engine.pending().len() > 0)
         }
-        sequencer::Progress::Sequenced(_)
-        | sequencer::Progress::Cleared
-        | sequencer::Progress::Idle
-        | sequencer::Progress::NotLeader => Progress::Idle,
+        sequencer::Progress::Idle | sequencer::Progress::NotLeader => Progress::Idle,
     })
 }

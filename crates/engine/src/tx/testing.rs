@@ -25,9 +25,20 @@ pub(crate) struct Rows {
     pub(crate) batches: Mutex<Vec<Batch>>,
     /// This many commits to come lose a race.
     pub(crate) conflicts: AtomicU32,
+    now: UnixMillis,
+    is_shared: bool,
 }
 
 impl Rows {
+    /// No rows, a clock that stands.
+    pub(crate) fn at(now: UnixMillis, is_shared: bool) -> Self {
+        Self {
+            now,
+            is_shared,
+            ..Self::default()
+        }
+    }
+
     /// The rows of a table.
     pub(crate) fn table(&self, tag: u8) -> Vec<(Key, Bytes)> {
         let rows = self.rows.lock().unwrap();
@@ -99,7 +110,11 @@ impl Store for Rows {
     }
 
     async fn now(&self) -> Result<UnixMillis, StoreError> {
-        Ok(UnixMillis(0))
+        Ok(self.now)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     fn health(&self) -> Health {
@@ -176,6 +191,8 @@ impl EffectSink for Bench {
     fn apply(&self, effects: Vec<Effect>) {
         self.effects.lock().unwrap().extend(effects);
     }
+
+    fn doubt(&self) {}
 
     fn halted(&self) -> Option<&str> {
         self.halted.as_deref()

@@ -1,5 +1,7 @@
 //! Identifiers.
 
+use std::fmt;
+
 /// An identity: a set of subjects. 16 random bytes, never shown to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityId(pub [u8; 16]);
@@ -7,6 +9,17 @@ pub struct IdentityId(pub [u8; 16]);
 /// A job in the outbox. 16 random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub [u8; 16]);
+
+/// A process that has the store open. 16 random bytes, drawn when it opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(pub [u8; 16]);
+
+/// 32 hex digits.
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// Id of a public key in the Keybase layout: `01 ‖ algorithm ‖ 32 bytes ‖ 0a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ mod time;
 mod tox_id;
 
 pub use handle::{Handle, Label, Phone};
-pub use ids::{IdentityId, JobId, Kid};
+pub use ids::{IdentityId, JobId, Kid, ProcessId};
 pub use name::{Name, NameFault, fold};
 pub use record::{Bio, ToxRecord, Visibility};
 pub use seqno::Seqno;

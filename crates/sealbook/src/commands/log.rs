@@ -1,26 +1,28 @@
 //! `sealbook log …`
 
 mod at_rest;
-mod progress;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use client::audit::{AuditError, AuditReport, LogSource, verify_log};
 use client::http::HttpError;
 use client::remembered::Memory;
-use engine::log::LogError;
-use engine::ports::store::StoreError;
+use engine::log::{LogAtRest, LogError};
+use engine::ports::store::{Store, StoreError};
 use merkle::note::VerifierKey;
 use serde_json::json;
 
 use super::lookup::unaccepted;
+use super::progress::{Meter, Step};
 use super::remote::Remote;
+use super::store::Access;
 use super::{known, on_one_core, places};
+use crate::config::StoreUrl;
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
 use at_rest::AtRest;
-use progress::Meter;
 
 #[derive(Subcommand)]
 pub(crate) enum Log {
@@ -30,7 +32,8 @@ pub(crate) enum Log {
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Data directory of a stopped server (or a copy of one), or the URL of a running server
+    /// Data directory of a stopped server (or a copy of one), the URL of a database, or the URL of
+    /// a running server
     #[arg(value_name = "DIR|URL", default_value = "http://127.0.0.1:8080")]
     source: String,
     /// Key of the log, as `serve` prints it; default: for a directory the one in its store, for a
@@ -40,9 +43,13 @@ pub(crate) struct Verify {
     /// Directory of what is remembered of logs; default: sealbook in the state directory
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// PEM file of a certificate authority to trust besides the system's
+    /// PEM file of a certificate authority to trust: besides the system's for a server, instead of
+    /// them for a database
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// File whose first line is the password for the database
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
 }
 
 impl Log {
@@ -55,16 +62,28 @@ impl Log {
 
 impl Verify {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        if self.source.contains("://") {
-            self.remote(output).await
-        } else {
-            self.directory(output).await
+        match StoreUrl::parse(&self.source) {
+            Ok(url) if url.is_database() => self.at_rest(self.database(url).await?, output).await,
+            Ok(_) | Err(_) if self.source.contains("://") => self.remote(output).await,
+            Ok(_) | Err(_) => {
+                let at_rest = AtRest::open(Path::new(&self.source)).await?;
+                self.at_rest(at_rest, output).await
+            }
         }
     }
 
-    async fn directory(&self, output: Output) -> Result<(), Failure> {
-        let at_rest = AtRest::open(Path::new(&self.source)).await?;
+    async fn database(&self, url: StoreUrl) -> Result<AtRest, Failure> {
+        let access = Access {
+            url,
+            ca_file: self.ca_file.clone(),
+            password_file: self.password_file.clone(),
+        };
+        AtRest::over(access.open().await?, &access.url.to_string(), None).await
+    }
+
+    async fn at_rest(&self, at_rest: AtRest, output: Output) -> Result<(), Failure> {
         let done = async {
+            at_rest.refuse_part().await?;
             let key = self.given_key()?;
             let key = key.unwrap_or_else(|| at_rest.log.verifier_key().clone());
             let note = &at_rest.log.head().note;
@@ -127,6 +146,27 @@ impl Verify {
     }
 }
 
+/// Audits the log of a store at rest, by the key that the store names.
+///
+/// # Errors
+/// `Unverified` when something is wrong with it.
+pub(super) async fn audit_store(
+    store: Arc<dyn Store>,
+    name: &str,
+    output: Output,
+) -> Result<(LogAtRest, AuditReport), Failure> {
+    let at_rest = AtRest::over(store, name, None).await?;
+    let log = &at_rest.log;
+    let report = audit(
+        &at_rest.log_source(),
+        &log.head().note,
+        log.verifier_key(),
+        output,
+    )
+    .await?;
+    Ok((at_rest.log, report))
+}
+
 async fn audit(
     source: &impl LogSource,
     note: &[u8],
@@ -134,7 +174,13 @@ async fn audit(
     output: Output,
 ) -> Result<AuditReport, Failure> {
     let mut meter = Meter::new(output);
-    let done = verify_log(source, note, key, |progress| meter.show(progress)).await;
+    let done = verify_log(source, note, key, |progress| {
+        meter.show(Step::Entries {
+            done: progress.done,
+            total: progress.total,
+        });
+    })
+    .await;
     meter.finish();
     done.map_err(|error| match &error {
         AuditError::Fault(fault) => {

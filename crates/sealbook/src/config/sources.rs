@@ -7,6 +7,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use store::redacted;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,8 +20,8 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 /// What our variables start with.
 const PREFIX: &str = "SEALBOOK_";
 
-/// A value as a source has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value as a source has it. It may hold a password, so it is shown by its kind only.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Raw {
     /// From the environment, a flag or a default: text whose meaning depends on the key.
     Words(String),
@@ -28,10 +29,25 @@ pub(crate) enum Raw {
     Text(String),
     /// A boolean of the file.
     Flag(bool),
+    /// A whole number of the file.
+    Number(i64),
     /// A list of strings of the file.
     List(Vec<String>),
     /// Something of the file that no key takes, by what TOML calls it.
     Other(String),
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Words(_) => "Words",
+            Self::Text(_) => "Text",
+            Self::Flag(_) => "Flag",
+            Self::Number(_) => "Number",
+            Self::List(_) => "List",
+            Self::Other(_) => "Other",
+        })
+    }
 }
 
 /// Where a value comes from.
@@ -82,7 +98,7 @@ impl Values {
             Err(found) => {
                 self.problems.push(Problem {
                     place: origin.to_string(),
-                    said: format!("{key}: expected {}, {found}", T::KIND),
+                    said: format!("{key}: expected {}, {}", T::KIND, redacted(&found)),
                 });
                 None
             }
@@ -149,10 +165,14 @@ impl Values {
                     || Raw::Other("a list with something that is not a string".into()),
                     Raw::List,
                 ),
-            other @ (DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Datetime(_)
-            | DeValue::Table(_)) => Raw::Other(format!("a value of type {}", other.type_str())),
+            DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+                .map_or_else(
+                    |_| Raw::Other("a number that is too large".into()),
+                    Raw::Number,
+                ),
+            other @ (DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_)) => {
+                Raw::Other(format!("a value of type {}", other.type_str()))
+            }
         };
         self.found.insert(key.path, (raw, origin));
     }
@@ -189,7 +209,7 @@ impl Values {
         for given in set {
             let Some((path, value)) = given.split_once('=') else {
                 self.wrong(
-                    format!("--set {given}"),
+                    format!("--set {}", redacted(given)),
                     "write it as section.key=value, such as server.listen=127.0.0.1:8081",
                 );
                 continue;

@@ -29,6 +29,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("server.tls_key", "/etc/key.pem", "\"/etc/key.pem\""),
     ("keys.dir", "/etc/sealbook/keys", "\"/etc/sealbook/keys\""),
     ("store.url", "memory:", "\"memory:\""),
+    ("store.connections", "32", "32"),
+    ("store.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
+    ("store.password_file", "/etc/pw", "\"/etc/pw\""),
     ("log.origin", "names.example/log", "\"names.example/log\""),
     ("log.merge_delay", "1s", "\"1s\""),
     ("names.release_after", "never", "\"never\""),
@@ -96,7 +99,8 @@ fn every_default_can_be_read_and_is_what_the_reference_says() {
     let config = loaded.config;
     assert_eq!(config.server.listen.0.to_string(), "127.0.0.1:8080");
     assert_eq!(config.domain(), "localhost");
-    assert_eq!(config.store_url(), "file:./data/store");
+    assert_eq!(config.store_url().expose(), "file:./data/store");
+    assert_eq!(config.store_options().connections, 16);
     assert_eq!(config.keys_dir(), Path::new("./data/keys"));
     let days = config.names.release_after.0.unwrap().as_secs() / 86400;
     assert_eq!(days, 30);
@@ -221,6 +225,16 @@ fn a_wrong_value_is_refused_with_its_place_and_what_was_expected() {
             "FILE:3:1: not TOML: duplicate key",
         ),
         (
+            "[store]\nconnections = \"16\"",
+            "FILE:2:15: store.connections: expected a number from 1 to 1000, found \"16\" with \
+             quotes",
+        ),
+        (
+            "[store]\nconnections = 99999999999999999999",
+            "FILE:2:15: store.connections: expected a number from 1 to 1000, found a number that \
+             is too large",
+        ),
+        (
             "# ä\n[server]\ntls_cert = \"/cert\"",
             "FILE:3:12: server.tls_cert: set server.tls_key too, TLS needs both",
         ),
@@ -247,7 +261,12 @@ fn values_that_are_out_of_bounds_are_refused() {
         "server.domain=-names.example",
         "server.domain=names..example",
         "server.domain=names example",
-        "store.url=postgres://x",
+        "store.url=mysql://x",
+        "store.url=postgres://",
+        "store.connections=0",
+        "store.connections=1001",
+        "store.connections=-1",
+        "store.connections=many",
         "store.url=file:",
         "log.origin=a b",
         "log.origin=a+b",
@@ -374,5 +393,49 @@ fn the_reference_is_the_one_in_the_repository() {
     assert!(
         written == markdown(),
         "run `cargo run -p sealbook -- config default --markdown > docs/CONFIG.md`"
+    );
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    const SECRET: &str = "hunter2";
+    let url = format!("postgres://me:{SECRET}@db.example:5432,db2.example/names?sslmode=require");
+    let file = format!("[store]\nurl = \"{url}\"\n");
+    let variable = [("SEALBOOK_STORE__URL", url.as_str())];
+    let flag = format!("store.url={url}");
+    for (file, environment, set) in [
+        (file.as_str(), &[][..], &[][..]),
+        ("", &variable[..], &[][..]),
+        ("", &[][..], &[flag.as_str()][..]),
+    ] {
+        let loaded = load_from(file, environment, set).1.unwrap();
+        assert_eq!(loaded.config.store_url().expose(), url);
+        for text in [
+            shown(&loaded, false),
+            shown(&loaded, true),
+            shown_json(&loaded).to_string(),
+            format!("{loaded:?}{:?}", loaded.config),
+            loaded.config.store_url().to_string(),
+        ] {
+            assert!(text.contains("me:***@db.example:5432,db2.example") && !text.contains(SECRET));
+        }
+    }
+    for bad in [
+        format!("store.url=mysql://me:{SECRET}@db"),
+        format!("store.url postgres://me:{SECRET}@db"),
+        format!("store.ulr=postgres://me:{SECRET}@db"),
+        format!("store.connections=postgres://me:{SECRET}@db"),
+    ] {
+        let said = problems("", &[], &[&bad]);
+        assert!(!said.contains(SECRET), "{said}");
+    }
+    let said = problems(
+        &format!("[store]\nurl = \"postgre://me:{SECRET}@db\""),
+        &[],
+        &[],
+    );
+    assert!(
+        said.contains("postgre://me:***@db") && !said.contains(SECRET),
+        "{said}"
     );
 }

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod convert;
 mod harness;
 mod serve;
 mod verify;

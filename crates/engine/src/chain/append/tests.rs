@@ -12,6 +12,13 @@ fn label(byte: u8) -> Label {
     Label(Hash([byte; 32]))
 }
 
+fn subject(byte: u8) -> Subject<'static> {
+    Subject {
+        label: label(byte),
+        name: None,
+    }
+}
+
 fn stamp(at: u64) -> Stamp {
     Stamp {
         salt: [9; 32],
@@ -40,7 +47,7 @@ fn signed(track: TrackStep) -> Evidence {
 async fn append(bench: &Bench, of: u8, evidence: Evidence) -> Result<ChainHead, ChainError> {
     in_tx!(bench, "append", |tx| append_in(
         tx,
-        label(of),
+        subject(of),
         Statement::ReleaseHandle,
         evidence.clone(),
         stamp(5)
@@ -92,7 +99,7 @@ async fn two_links_of_one_unit_follow_each_other() {
         let mut heads = Vec::new();
         for _ in 0..2 {
             let (statement, evidence) = (Statement::ReleaseHandle, Evidence::Operator);
-            heads.push(append_in(tx, label(1), statement, evidence, stamp(1)).await?);
+            heads.push(append_in(tx, subject(1), statement, evidence, stamp(1)).await?);
         }
         Ok::<_, ChainError>(heads)
     }
@@ -146,6 +153,7 @@ async fn a_full_chain_and_a_full_track_are_refused() {
     let row = ChainHeadRow {
         seqno: u32::MAX,
         hash: vec![1; 32],
+        name: None,
     };
     use crate::table::Row as _;
     bench.rows.write(CHAIN_HEADS.key(&label(1)), row.write());
@@ -169,7 +177,11 @@ async fn a_malformed_head_or_track_is_our_failure() {
     use crate::table::Row as _;
     let bench = Bench::new();
     for (of, seqno, hash) in [(1, 0, vec![1; 32]), (2, 1, vec![1; 31])] {
-        let row = ChainHeadRow { seqno, hash };
+        let row = ChainHeadRow {
+            seqno,
+            hash,
+            name: None,
+        };
         bench.rows.write(CHAIN_HEADS.key(&label(of)), row.write());
         let outcome = append(&bench, of, Evidence::Operator).await;
         assert!(matches!(outcome, Err(ChainError::Internal(_))));

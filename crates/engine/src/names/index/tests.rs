@@ -13,8 +13,16 @@ fn change(text: &str, seqno: u32, state: NameState) -> NameChange {
         name: name(text),
         seqno: Seqno::new(seqno).unwrap(),
         state,
-        is_new: seqno == 1,
     }
+}
+
+/// An index that was loaded from these rows.
+fn loaded(rows: &[(&str, NameState)]) -> NameIndex {
+    let index = NameIndex::default();
+    index.begin_load();
+    index.load(rows.iter().map(|(text, state)| (name(text), *state)));
+    index.end_load();
+    index
 }
 
 fn show(index: &NameIndex, text: &str) {
@@ -30,8 +38,7 @@ fn of_two_changes_the_newer_one_stays_whichever_comes_first() {
     use NameState::{Gone, Private, Searchable};
     for (state, expect) in [(Searchable, 1), (Private, 0), (Gone, 0)] {
         for order in [[2, 3], [3, 2]] {
-            let index = NameIndex::default();
-            index.set_loaded();
+            let index = loaded(&[]);
             show(&index, "alice");
             for seqno in order {
                 let state = if seqno == 3 { state } else { Searchable };
@@ -51,21 +58,47 @@ fn of_two_changes_the_newer_one_stays_whichever_comes_first() {
 fn changes_during_the_load_are_neither_lost_nor_counted_twice() {
     use NameState::{Gone, Private, Searchable};
     let index = NameIndex::default();
+    index.begin_load();
     // The scan reads old rows of all but "new"; commits overtake it before and after.
     index.apply(&change("gone", 5, Gone));
     index.apply(&change("hidden", 5, Private));
     index.apply(&change("new", 1, Searchable));
-    assert_eq!(index.total(), 0);
-    let row = |text, searchable| (name(text), searchable);
-    index.load([row("gone", true), row("hidden", true), row("late", true)].into_iter());
-    index.load([row("private", false), row("steady", true)].into_iter());
+    index.load(
+        ["gone", "hidden", "late"]
+            .map(|text| (name(text), Searchable))
+            .into_iter(),
+    );
+    assert_eq!(index.total(), 3, "hidden, late, new");
+    assert!(!index.is_loaded());
+    index.load([(name("private"), Private), (name("steady"), Searchable)].into_iter());
     index.apply(&change("late", 9, Gone));
-    index.set_loaded();
+    index.end_load();
     assert_eq!(texts(&index, "", 0, 30), ["new", "steady"]);
-    // hidden, new, private, steady
-    assert_eq!(index.total(), 4);
-    index.apply(&change("steady", 2, Gone));
+    assert_eq!(index.total(), 4, "hidden, new, private, steady");
+    for _ in 0..2 {
+        index.apply(&change("steady", 2, Gone));
+        index.apply(&change("private", 2, Private));
+        assert_eq!(index.total(), 3);
+    }
+}
+
+#[test]
+fn while_it_is_loaded_anew_searches_see_what_they_saw() {
+    use NameState::{Gone, Private, Searchable};
+    let index = loaded(&[("alice", Searchable), ("bob", Searchable)]);
+    // A scan that failed half-way leaves nothing.
+    index.begin_load();
+    index.load([(name("mallory"), Searchable)].into_iter());
+    index.begin_load();
+    index.load([(name("alice"), Private)].into_iter());
+    index.apply(&change("carol", 1, Searchable));
+    assert_eq!(texts(&index, "", 0, 30), ["alice", "bob", "carol"]);
     assert_eq!(index.total(), 3);
+    index.apply(&change("carol", 2, Gone));
+    index.load([(name("dave"), Searchable)].into_iter());
+    index.end_load();
+    assert_eq!(texts(&index, "", 0, 30), ["dave"]);
+    assert_eq!(index.total(), 2);
 }
 
 fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
@@ -118,15 +151,9 @@ fn many_names_behave_like_a_sorted_set() {
             model.remove(&text);
         }
     }
-    assert!(
-        index
-            .names
-            .read()
-            .unwrap()
-            .pieces
-            .iter()
-            .all(|piece| piece.len() <= PIECE_BYTES_MAX)
-    );
+    let largest = index.read().shown.searchable.largest_piece();
+    assert!(largest <= sorted::PIECE_BYTES_MAX);
+    assert_eq!(index.read().shown.searchable.len(), model.len());
     for fragment in ["n1", "ff", "0", "n4e1f"] {
         let expect: Vec<_> = model
             .iter()

@@ -1,4 +1,4 @@
-//! The log in the data directory of a server that does not run.
+//! The log in a store that is read without its server: in a data directory, or in a database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,22 +6,23 @@ use std::sync::Arc;
 use client::audit::{AuditReport, CheckpointPage, LogSource};
 use client::checkpoint;
 use engine::log::{LogAtRest, LogError};
+use engine::marks::{Mark, mark};
 use engine::ports::store::Store;
 use merkle::note::VerifierKey;
 use merkle::tile::TileId;
 use outbound::remembered::Remembered;
 
+use super::super::store::{Access, MARK_FILE};
+use crate::config::StoreUrl;
 use crate::failure::{Exit, Failure, chain};
-use crate::wire_up::{REMEMBERED, STORE, open_store};
-
-/// A file every store has.
-const STORE_MARK: &str = "format";
+use crate::wire_up::{REMEMBERED, STORE};
 
 /// An open store and its log.
 pub(super) struct AtRest {
     pub(super) log: LogAtRest,
     store: Arc<dyn Store>,
-    remembered: Remembered,
+    /// What the server remembered beside the store.
+    remembered: Option<Remembered>,
 }
 
 impl AtRest {
@@ -32,32 +33,60 @@ impl AtRest {
     /// damaged.
     pub(super) async fn open(dir: &Path) -> Result<Self, Failure> {
         let below = dir.join(STORE);
-        let path = if below.join(STORE_MARK).exists() {
+        let path = if below.join(MARK_FILE).exists() {
             below
         } else {
             dir.to_owned()
         };
+        let access = Access::plain(StoreUrl::of_dir(&path));
         // Opening makes a store where there is none.
-        if !path.join(STORE_MARK).exists() {
-            let said = format!("{} holds no store", dir.display());
+        let Some(store) = access.open_existing().await? else {
+            let said = format!(
+                "{} holds no store; if its server keeps it in a database, give the URL of that",
+                dir.display()
+            );
             return Err(Failure::new(Exit::NotFound, said));
-        }
-        let store = open_store(&format!("file:{}", path.display())).await?;
-        match LogAtRest::open(store.clone()).await {
+        };
+        let remembered = Remembered::at(dir.join(REMEMBERED));
+        Self::over(store, &dir.display().to_string(), Some(remembered)).await
+    }
+
+    /// The log of an open store, which is closed if it holds none.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no log, `Unverified` when it is damaged.
+    pub(super) async fn over(
+        store: Arc<dyn Store>,
+        name: &str,
+        remembered: Option<Remembered>,
+    ) -> Result<Self, Failure> {
+        let opened = match LogAtRest::open(store.clone()).await {
             Ok(Some(log)) => Ok(Self {
                 log,
-                store,
-                remembered: Remembered::at(dir.join(REMEMBERED)),
+                store: store.clone(),
+                remembered,
             }),
-            Ok(None) => {
-                store.close().await;
-                let said = format!("{} holds no log", dir.display());
-                Err(Failure::new(Exit::NotFound, said))
+            Ok(None) => Err(Failure::new(Exit::NotFound, format!("{name} holds no log"))),
+            Err(error) => Err(Failure::new(Exit::Unverified, chain(&error))),
+        };
+        if opened.is_err() {
+            store.close().await;
+        }
+        opened
+    }
+
+    /// Refuses a store that a conversion has not filled yet.
+    ///
+    /// # Errors
+    /// `Conflict`.
+    pub(super) async fn refuse_part(&self) -> Result<(), Failure> {
+        let mark = mark(self.store.as_ref()).await;
+        match mark.map_err(|error| Failure::failed(chain(&error)))? {
+            Some(mark @ Mark::Arriving { .. }) => {
+                Err(Failure::new(Exit::Conflict, mark.to_string()))
             }
-            Err(error) => {
-                store.close().await;
-                Err(Failure::new(Exit::Unverified, chain(&error)))
-            }
+            // The log in them is whole.
+            Some(Mark::Moving { .. } | Mark::Moved { .. }) | None => Ok(()),
         }
     }
 
@@ -72,9 +101,12 @@ impl AtRest {
         key: &VerifierKey,
         report: &AuditReport,
     ) -> Result<(), Failure> {
-        let note = self.remembered.load().map_err(Failure::failed)?;
+        let Some(remembered) = &self.remembered else {
+            return Ok(());
+        };
+        let note = remembered.load().map_err(Failure::failed)?;
         let Some(note) = note else { return Ok(()) };
-        let path = self.remembered.path().display();
+        let path = remembered.path().display();
         let seen = checkpoint::verify(&note, key)
             .map_err(|error| Failure::new(Exit::Unverified, format!("{path}: {error}")))?;
         let newest = report.newest.size;
