@@ -91,13 +91,15 @@ impl PostgresStore {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
+        let condition = Arc::new(Condition::new());
         let reader = Arc::new(Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,
+            condition: Arc::clone(&condition),
         });
         let shared = Arc::new(Shared {
             connector,
-            condition: Arc::new(Condition::new()),
+            condition,
             queue: Queue::new(),
             cache: RecordCache::new(options.cache_bytes, Lifetime::Shared(steady_clock())),
             queue_wait: options.queue_wait,
@@ -246,7 +248,7 @@ fn staff(shared: &Arc<Shared>, reader: &Arc<Reader>) -> (JoinSet<()>, JoinSet<()
 fn not_open(connector: &Connector, refusal: Refusal) -> OpenError {
     let said = refusal.said;
     match refusal.kind {
-        RefusalKind::Unreachable => OpenError::Unreachable { said },
+        RefusalKind::Unreachable | RefusalKind::Full => OpenError::Unreachable { said },
         RefusalKind::Tls => OpenError::NotTrusted { said },
         RefusalKind::Login => OpenError::LoginRefused { said },
         RefusalKind::NoDatabase => OpenError::NoDatabase {

@@ -42,6 +42,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         shared,
         connection: None,
     };
+    // Taken early, so that readers cannot take the last one; without it the first batch will tell.
+    worker.connection = worker.connection().await.ok();
     loop {
         worker.wait_while_paused().await;
         let Some(group) = worker.shared.queue.next().await else {

@@ -265,22 +265,67 @@ async fn no_connections_left() {
         ..Settings::default()
     });
     let store = open(&server.url()).await;
+    let ours = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sealbook'";
+    until("the workers are connected", async || {
+        sql(&server.url(), ours).await.len() == 4
+    })
+    .await;
     let mut others = Vec::new();
     let mut drivers = JoinSet::new();
     while let Ok((client, connection)) = tokio_postgres::connect(&server.url(), NoTls).await {
         drivers.spawn(connection);
         others.push(client);
     }
-    let why = refused(&*store, "1/row", QUEUE_WAIT).await;
+    let keys = [Key::from_static(b"1/row")];
+    let read = store.get_many(&keys, Freshness::Now).await;
+    let why = read.expect_err("no connection is left").to_string();
     assert!(why.contains("no more connections"), "{why}");
-    let read = store
-        .get_many(&[Key::from_static(b"1")], Freshness::Now)
-        .await;
-    let why = read.expect_err("no connection either").to_string();
-    assert!(why.contains("no more connections"), "{why}");
+    store
+        .commit(put("1/row", "1"))
+        .await
+        .expect("the workers have theirs");
+    assert_eq!(store.health(), Health::Ready);
+
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sealbook'";
+    others[0]
+        .batch_execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        .await
+        .expect("set");
+    others[0]
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .expect("a reload");
+    others[0].batch_execute(end).await.expect("an end");
+    until_paused_by_reads(&*store, &keys).await;
+    others[0]
+        .batch_execute("SET default_transaction_read_only = off")
+        .await
+        .expect("set");
+    others[0]
+        .batch_execute("ALTER SYSTEM RESET ALL")
+        .await
+        .expect("reset");
+    others[0]
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .expect("a reload");
     drop(others);
     until_ready(&*store).await;
+    until("reads find a connection", async || {
+        store.get_many(&keys, Freshness::Now).await.is_ok()
+    })
+    .await;
     store.commit(put("1/row", "2")).await.expect("a commit");
+    store.close().await;
+}
+
+/// Reads notice too when there is nobody who takes writes.
+async fn until_paused_by_reads(store: &dyn Store, keys: &[Key]) {
+    until("a read says that nobody is there", async || {
+        let read = store.get_many(keys, Freshness::Now).await;
+        read.is_err() && matches!(store.health(), Health::WritesPaused(_))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
