@@ -2,27 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use engine::marks::{Mark, mark};
 use engine::moving::{Compared, Conversion, MoveError, Order, Phase, Progress, undo};
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::{Batch, Health, Key, Row, Store, Version};
 use engine::reconcile::Reconciler;
 use engine::types::UnixMillis;
 use engine::{OpenError, Settings};
 use store::faulty::{Faults, Faulty, Mode};
 use store::memory::MemoryStore;
-use testkit::{World, audit, default_settings, memory};
+use testkit::{World, audit, default_settings, memory, shared_memory};
 
 /// Tags of tables, as the catalog has them.
 const MOVED: u8 = 0x02;
 const ARRIVING: u8 = 0x03;
 const LOG_HEAD: u8 = 0x40;
 const LEASES: u8 = 0x61;
+const PROCESSES: u8 = 0x67;
 const LATER: u8 = 0x7f;
 
 fn order(id: u8) -> Order {
@@ -491,7 +489,7 @@ async fn a_sequencer_that_runs_over_a_marked_store_signs_nothing_more() {
     let from: Arc<dyn Store> = source.clone();
     let head = world.engine.log().head();
     Conversion::begin(from, to, order(1)).await.unwrap();
-    world.clock.advance(std::time::Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(1));
     assert!(Reconciler::Sequence.tick(&world.engine).await.is_err());
     assert_eq!(world.engine.log().head(), head);
     let Health::ReadOnly(said) = world.engine.health() else {
@@ -507,57 +505,36 @@ async fn a_sequencer_that_runs_over_a_marked_store_signs_nothing_more() {
     assert!(refused.is_err());
 }
 
-/// A store that other processes may have open.
-struct Shared(Arc<MemoryStore>);
-
-#[async_trait]
-impl Store for Shared {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.0.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.0.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.0.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.0.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
-
 #[tokio::test]
-async fn a_shared_store_in_use_is_not_moved() {
-    let (world, rows) = filled().await;
-    let from: Arc<dyn Store> = Arc::new(Shared(rows.clone()));
+async fn a_shared_store_in_use_is_not_moved_and_not_opened_once_it_is() {
+    let clock = World::start_clock();
+    let rows = Arc::new(shared_memory(&clock));
+    let world = World::join(rows.clone(), clock.clone(), default_settings(), 0).await;
+    push(&world, 1).await;
+    world.sequence().await;
+    let from: Arc<dyn Store> = rows.clone();
     let (copy, to) = there();
     let Err(MoveError::InUse(processes)) = convert(&from, &to, order(1)).await else {
-        unreachable!("a process leads");
+        unreachable!("a process has it open");
     };
     assert_eq!(processes.len(), 1);
     assert!(copy.rows().is_empty());
     assert_eq!(mark(from.as_ref()).await.unwrap(), None);
-    world.engine.log().step_down().await.unwrap();
+
+    // A process that has not been seen for ten seconds has ended.
+    clock.advance(Duration::from_secs(10));
     convert(&from, &to, order(1)).await.unwrap();
+    let of_processes = |row: &Row| row.0[0] == PROCESSES;
+    assert!(!copy.rows().iter().any(of_processes));
+    let known = rows.rows().iter().filter(|row| of_processes(row)).count();
+    let refused = World::open(from, clock, default_settings()).await;
+    assert!(matches!(
+        refused,
+        Err(OpenError::Marked(Mark::Moved { .. }))
+    ));
+    let left = rows.rows().iter().filter(|row| of_processes(row)).count();
+    assert_eq!(left, known, "who is refused is not counted");
+    // The one that did not end after all, but stood still, is stopped as soon as it looks.
+    assert!(Reconciler::Sequence.tick(&world.engine).await.is_err());
+    assert!(matches!(world.engine.health(), Health::ReadOnly(_)));
 }
