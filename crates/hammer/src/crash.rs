@@ -15,12 +15,8 @@
 
 mod campaign;
 mod disk;
-mod history;
-mod ledger;
-mod observe;
 mod report;
 mod undo;
-mod writers;
 
 use std::path::{Path, PathBuf};
 

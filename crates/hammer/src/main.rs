@@ -3,9 +3,12 @@
 mod bench;
 mod clock;
 mod crash;
+mod history;
 mod http;
+mod ledger;
 mod load;
 mod log_view;
+mod observe;
 mod output;
 mod process;
 mod random;
@@ -14,6 +17,7 @@ mod stats;
 mod tiles;
 mod tox;
 mod traffic;
+mod writers;
 
 use std::process::ExitCode;
 

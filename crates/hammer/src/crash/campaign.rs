@@ -10,19 +10,19 @@ use merkle::note::Checkpoint;
 use tokio::task::JoinSet;
 
 use super::disk::{Disk, Fault};
-use super::history::History;
-use super::ledger::Verdict;
-use super::observe::observe;
 use super::report::{Broken, Report};
-use super::writers::{Run, Writer};
 use crate::clock;
+use crate::history::History;
 use crate::http::Connection;
+use crate::ledger::Verdict;
 use crate::log_view::Trust;
+use crate::observe::observe;
 use crate::random::Random;
 use crate::server::{Launch, Server};
 use crate::stats::ms;
 use crate::tiles::Tiles;
 use crate::tox::{self, INTERNAL, NO_USER};
+use crate::writers::{Run, Writer};
 
 /// Longest wait for a restarted server, and for one that was asked to stop.
 const START_WAIT: Duration = Duration::from_secs(60);

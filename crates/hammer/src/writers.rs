@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use crypto::boxed::BoxPublicKey;
 
-use super::ledger::{Page, State};
 use crate::http::Connection;
+use crate::ledger::{Page, State};
 use crate::random::Random;
 use crate::tox::{INTERNAL, Profile, Record, Reply};
 
