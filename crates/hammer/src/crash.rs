@@ -16,6 +16,7 @@
 mod campaign;
 mod disk;
 mod report;
+mod session;
 mod undo;
 
 use std::path::{Path, PathBuf};
@@ -113,7 +114,7 @@ async fn control(crash: &Crash, output: &Output) -> Result<bool> {
         // A server that never started proves nothing about its syncs.
         if !report.is_clean() && report.kills > 0 {
             caught += 1;
-            first = first.or(report.faults.into_iter().next());
+            first = first.or(report.findings.faults.into_iter().next());
         }
         output.progress(&format!("{caught}/{} losses noticed", run + 1));
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{metadata, tree};
 
 /// Words handed on to `hammer`.
-pub(crate) const PROGRAMMES: &[&str] = &["bench", "crash", "load"];
+pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "load"];
 
 /// Builds `sealbook` and `hammer` as CI does, for `bench` the yardsticks too, and runs `hammer <programme> arguments…` from the
 /// repository's root. `hammer` finds the server beside itself, and by the variable `SEALBOOK`.
