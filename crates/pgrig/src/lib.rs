@@ -8,6 +8,7 @@
 //! All calls block.
 
 mod binaries;
+mod client;
 mod crowd;
 mod disk;
 mod faults;
@@ -24,6 +25,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use binaries::Binaries;
+pub use client::psql;
 pub use crowd::Crowd;
 use disk::Disk;
 pub use disk::can_mount;

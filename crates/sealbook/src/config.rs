@@ -5,7 +5,6 @@
 //! show` and docs/CONFIG.md all come from it.
 
 mod problem;
-mod redacted;
 mod reference;
 mod schema;
 mod sources;
@@ -15,7 +14,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub(crate) use problem::Problems;
-pub(crate) use redacted::redacted;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
 pub(crate) use values::StoreUrl;

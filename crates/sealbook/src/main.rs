@@ -15,9 +15,9 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::Parser;
+use store::redacted;
 
 use commands::Command;
-use config::redacted;
 use failure::{Exit, Failure};
 use output::Output;
 

@@ -101,7 +101,7 @@ async fn over(
 /// Opens a store by its URL.
 ///
 /// # Errors
-/// `Conflict` when another process has it.
+/// `Conflict` when another process has it, `Unreachable` when no server of a database answers.
 pub(crate) async fn open_store(
     url: &StoreUrl,
     options: store::Options,
@@ -117,15 +117,15 @@ pub(crate) async fn open_store(
             OpenError::Io { ref source, .. } => {
                 Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
             }
-            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
             OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
-            OpenError::NotTrusted { .. }
+            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
+            OpenError::UnknownScheme(_)
+            | OpenError::NotTrusted { .. }
             | OpenError::Authorities(_)
             | OpenError::LoginRefused { .. }
             | OpenError::NoDatabase { .. }
             | OpenError::Refused(_)
             | OpenError::NewerSchema { .. }
-            | OpenError::UnknownScheme(_)
             | OpenError::NewerFormat { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Interrupted => Failure::failed(chain(&error)),

@@ -17,6 +17,9 @@ use crate::wire_up::{absolute, open_store};
 /// A file every embedded store has.
 pub(super) const MARK_FILE: &str = "format";
 
+/// Connections to a database: one command asks for little at once.
+const CONNECTIONS: u32 = 8;
+
 #[derive(Subcommand)]
 pub(crate) enum StoreCommand {
     /// Move everything a stopped server keeps to another store, and compare
@@ -55,7 +58,7 @@ impl Access {
     /// Opens the store; makes an embedded one that is absent.
     pub(super) async fn open(&self) -> Result<Arc<dyn Store>, Failure> {
         let options = store::Options {
-            connections: 4,
+            connections: CONNECTIONS,
             ca_file: self.ca_file.clone(),
             password_file: self.password_file.clone(),
             ..store::Options::default()

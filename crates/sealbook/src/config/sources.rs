@@ -7,12 +7,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use store::redacted;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::SECTIONS;
 use super::problem::{Problem, nearest};
-use super::redacted::redacted;
 use super::schema::{Key, Setting};
 
 /// Bytes a configuration file may have.

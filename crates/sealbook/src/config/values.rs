@@ -8,9 +8,9 @@ use std::time::Duration;
 use httpkit::client_ip::TrustedProxies;
 use merkle::note::KeyName;
 use serde_json::Value;
+use store::redacted;
 use url::Url;
 
-use super::redacted::redacted;
 use super::schema::Setting;
 use super::sources::Raw;
 

@@ -192,3 +192,124 @@ fn a_store_is_counted() {
         old.stdout
     );
 }
+
+/// A server of PostgreSQL with a password, and the file that holds it.
+fn postgres(place: &Place) -> (pgrig::Postgres, String) {
+    let settings = pgrig::Settings {
+        password: Some(PASSWORD.to_owned()),
+        ..pgrig::Settings::default()
+    };
+    let postgres = pgrig::Postgres::start(settings).unwrap();
+    fs::write(place.path("password"), format!("{PASSWORD}\n")).unwrap();
+    let plain = postgres.url().replace(&format!(":{PASSWORD}@"), "@");
+    assert_ne!(plain, postgres.url());
+    (postgres, plain)
+}
+
+const PASSWORD: &str = "hunter2";
+
+#[test]
+fn a_directory_moves_to_a_database_and_back() {
+    let place = Place::new();
+    let checkpoint = with_names(&place);
+    let verified = place.json(&["log", "verify", "data"]);
+    let (_postgres, url) = postgres(&place);
+
+    let to = [
+        "--from",
+        HERE,
+        "--to",
+        &url,
+        "--to-password-file",
+        "password",
+    ];
+    let there = place.json(&[&["store", "convert"], &to[..]].concat());
+    assert_eq!(there["root"], verified["root"]);
+    let held = ["--password-file", "password"];
+    let again = place.json(&[&["log", "verify", &url], &held[..]].concat());
+    assert_eq!(again, verified);
+    let counted = place.json(&[&["store", "stats", "--store", &url], &held[..]].concat());
+    assert_eq!(counted["rows"], there["rows"]);
+
+    let store = format!("store.url={url}");
+    let options = ["--set", &store, "--set", "store.password_file=password"];
+    let server = place.serve(&options);
+    assert_eq!(server.announced["store"], url.as_str());
+    assert_eq!(server.get("/log/checkpoint").1, checkpoint);
+    server.wait_ready();
+    push(&place, &server, "dave");
+    server.stop();
+
+    let from = [
+        "--from",
+        &url,
+        "--from-password-file",
+        "password",
+        "--to",
+        THERE,
+    ];
+    let back = place.json(&[&["store", "convert"], &from[..]].concat());
+    assert_eq!(
+        place.json(&["log", "verify", "there"])["root"],
+        back["root"]
+    );
+    let refused_now = place.serve_refused(&options);
+    refused(&refused_now, 1, "this store was moved to file:/");
+    let server = serve(&place, THERE);
+    let url = server.url();
+    for name in ["alice", "dave"] {
+        place.json(&["lookup", name, "--verify", "--url", &url]);
+    }
+    server.stop();
+}
+
+#[test]
+fn the_password_of_a_database_reaches_no_output() {
+    let place = Place::new();
+    with_names(&place);
+    let (mut postgres, plain) = postgres(&place);
+    let url = postgres.url();
+    let store = format!("store.url={url}");
+    let wrong = url.replace(PASSWORD, &format!("{PASSWORD}wrong"));
+    let mut said = String::new();
+    let mut note = |ran: Ran| {
+        said.push_str(&ran.stdout);
+        said.push_str(&ran.stderr);
+        ran.code
+    };
+
+    assert_eq!(note(convert(&place, HERE, &wrong)), 1);
+    assert_eq!(note(convert(&place, HERE, &url)), 0);
+    let server = place.serve(&["--set", &store]);
+    assert_eq!(server.announced["store"], url.replace(PASSWORD, "***"));
+    let (_, log) = server.stop();
+    let loud = ["--log", "trace"];
+    for arguments in [
+        &["config", "show", "--origin", "--set", &store][..],
+        &["--json", "config", "show", "--set", &store],
+        &["store", "stats", "--store", &url],
+        &["log", "verify", &url],
+        &["store", "convert", "--undo", "--from", &url],
+        &["store", "convert", "--form", &url],
+        &["store", "convert", &url],
+        &["--json", "store", "convert", &url],
+        &["store", "stats", "--set", "store.url", &url],
+        &[
+            "store",
+            "stats",
+            "--set",
+            &store.replace("postgres:", "postgre:"),
+        ],
+    ] {
+        note(place.run(&[&loud[..], arguments].concat()));
+    }
+    postgres.stop().unwrap();
+    assert_eq!(note(place.run(&["store", "stats", "--store", &url])), 6);
+    assert_eq!(note(place.serve_refused(&["--set", &store])), 6);
+    assert_eq!(note(convert(&place, &url, THERE)), 6);
+    assert!(
+        said.contains(&plain.replace('@', ":***@")) && !said.contains(PASSWORD),
+        "{said}"
+    );
+    assert!(!log.contains(PASSWORD), "{log}");
+}

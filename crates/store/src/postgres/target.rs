@@ -41,29 +41,27 @@ pub(crate) fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// A URL without its password: what may be shown and logged. Other URLs pass unchanged.
+/// A URL without its password, be it behind the user's name or a parameter: what may be shown and
+/// logged. Text that is no good URL, or has one in it, loses what may be a password too: everything
+/// from the first colon before the last `@`. Text without `://` passes unchanged.
 #[must_use]
 pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let (place, query) = match rest.split_once('?') {
-        Some((place, query)) => (place, Some(query)),
-        None => (rest, None),
-    };
     // The last @: whoever forgot to escape one in the password is not to read it in a log.
-    let place = match place.rsplit_once('@') {
+    let rest = match rest.rsplit_once('@') {
         Some((credentials, place)) => match credentials.split_once(':') {
             Some((user, _)) => format!("{user}:***@{place}"),
-            None => format!("{credentials}@{place}"),
+            None => rest.to_owned(),
         },
-        None => place.to_owned(),
+        None => rest.to_owned(),
     };
-    let query = query.map_or_else(String::new, |query| {
-        let shown: Vec<&str> = query.split('&').map(without_secret).collect();
-        format!("?{}", shown.join("&"))
-    });
-    format!("{scheme}://{place}{query}")
+    let Some((place, query)) = rest.split_once('?') else {
+        return format!("{scheme}://{rest}");
+    };
+    let shown: Vec<&str> = query.split('&').map(without_secret).collect();
+    format!("{scheme}://{place}?{}", shown.join("&"))
 }
 
 fn without_secret(parameter: &str) -> &str {
@@ -246,6 +244,11 @@ mod tests {
                 "postgresql://u@h/d?password=secret&options=-c",
                 "postgresql://u@h/d?password=***&options=-c",
             ),
+            ("mysql://u:p?w@:/h", "mysql://u:***@:/h"),
+            (
+                "unexpected argument 'postgres://u:secret@h' found",
+                "unexpected argument 'postgres://u:***@h' found",
+            ),
             ("redis://:secret@h", "redis://:***@h"),
             ("file:/var/lib/x", "file:/var/lib/x"),
             ("memory:", "memory:"),
@@ -310,7 +313,7 @@ mod tests {
             "postgres://u:secret@h/d?sslmode=secret",
             "postgres://u:secret@h/d?sslrootcert=%zz",
             "postgres://u:secret@h/d?secret=1",
-            "postgres://u:secret@a,b,c:1,2/d",
+            "postgres://u:secret@/d?host=a,b,c&port=1,2",
         ] {
             let Err(said) = Target::parse(url) else {
                 unreachable!("{url} was read")
