@@ -13,6 +13,7 @@ use crate::log::{LogError, sequencer};
 use crate::marks::{Mark, Marks};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
+use crate::processes;
 use crate::table::Row;
 use crate::tables::{ARRIVING, LOG_HEAD, META, MetaRow};
 use crate::types::UnixMillis;
@@ -93,6 +94,23 @@ pub(crate) async fn meta(
             created: meta.origin,
         }),
         Some(_) | None => Ok(meta),
+    }
+}
+
+/// Makes the process known to the others of a shared store, then looks whether the store is still one
+/// to serve: whoever marks it looks for processes after that, so that one sees the other.
+///
+/// # Errors
+/// When the store has been marked, and our own failures.
+pub(crate) async fn join(engine: &Engine) -> Result<(), OpenError> {
+    processes::beat(engine).await?;
+    let refused = stored_meta(engine.ports()).await.err();
+    match refused {
+        None => Ok(()),
+        Some(refused) => {
+            processes::leave(engine).await?;
+            Err(refused)
+        }
     }
 }
 
