@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use engine::marks::{Mark, mark};
 use engine::moving::{Compared, Conversion, MoveError, Order, Phase, Progress, undo};
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::{Batch, Health, Key, Row, Store, Version};
 use engine::reconcile::Reconciler;
 use engine::types::UnixMillis;
 use engine::{OpenError, Settings};
 use store::faulty::{Faults, Faulty, Mode};
 use store::memory::MemoryStore;
-use testkit::{World, audit, default_settings, memory};
+use testkit::{FixedClock, World, audit, default_settings, memory, shared_memory};
 
 /// Tags of tables, as the catalog has them.
 const MOVED: u8 = 0x02;
@@ -37,7 +33,11 @@ fn order(id: u8) -> Order {
 /// A directory with enough rows for a few pages, some of them intents; answers the rows' holder.
 async fn filled() -> (World, Arc<MemoryStore>) {
     let clock = World::start_clock();
-    let store = Arc::new(memory(&clock));
+    filled_in(memory(&clock), clock).await
+}
+
+async fn filled_in(store: MemoryStore, clock: Arc<FixedClock>) -> (World, Arc<MemoryStore>) {
+    let store = Arc::new(store);
     let settings = Settings {
         limits_enabled: false,
         ..default_settings()
@@ -507,57 +507,19 @@ async fn a_sequencer_that_runs_over_a_marked_store_signs_nothing_more() {
     assert!(refused.is_err());
 }
 
-/// A store that other processes may have open.
-struct Shared(Arc<MemoryStore>);
-
-#[async_trait]
-impl Store for Shared {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.0.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.0.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.0.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.0.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-}
-
 #[tokio::test]
 async fn a_shared_store_in_use_is_not_moved() {
-    let (world, rows) = filled().await;
-    let from: Arc<dyn Store> = Arc::new(Shared(rows.clone()));
+    let clock = World::start_clock();
+    let (world, rows) = filled_in(shared_memory(&clock), clock).await;
+    world.settle(Reconciler::Heartbeat).await;
+    let from: Arc<dyn Store> = rows;
     let (copy, to) = there();
     let Err(MoveError::InUse(processes)) = convert(&from, &to, order(1)).await else {
-        unreachable!("a process leads");
+        unreachable!("a process runs over it");
     };
     assert_eq!(processes.len(), 1);
     assert!(copy.rows().is_empty());
     assert_eq!(mark(from.as_ref()).await.unwrap(), None);
-    world.engine.log().step_down().await.unwrap();
+    Reconciler::Heartbeat.finish(&world.engine).await.unwrap();
     convert(&from, &to, order(1)).await.unwrap();
 }
