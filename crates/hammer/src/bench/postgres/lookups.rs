@@ -1,10 +1,14 @@
 //! P3 and P4: look-ups through the record cache, beside the embedded store, and shared by two
 //! processes.
+//!
+//! A cache over a shared store keeps what is asked for and lets the rest grow old within a second, so
+//! each round is driven for a while before it counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
-use tokio::try_join;
+use anyhow::{Context as _, Result};
+use tokio::task::JoinSet;
 
 use super::spent::{Spent, Watched};
 use super::{Site, answering};
@@ -14,6 +18,9 @@ use crate::bench::{Bed, CONNECTIONS};
 use crate::random::{Random, Zipf};
 use crate::server::Server;
 use crate::traffic::{Driven, Pace, Population, drive};
+
+/// How long servers are driven before a round counts.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The names that are asked for, in every store the same.
 struct Names {
@@ -28,8 +35,7 @@ struct Seen {
     unexpected: usize,
 }
 
-/// Rounds of the embedded store, of one process over PostgreSQL and of two, in turn; the first
-/// round of each only fills the caches.
+/// Rounds of the embedded store, of one process over PostgreSQL and of two, in turn.
 pub(super) async fn measure(bed: &Bed, count: u64) -> Result<Vec<Line>> {
     let names = Names {
         population: Population {
@@ -45,9 +51,9 @@ pub(super) async fn measure(bed: &Bed, count: u64) -> Result<Vec<Line>> {
     bed.fill(&embedded, names.population).await?;
     let second = answering(&site.launch(bed, "data-of-the-second")?).await?;
     let [mut file, mut one, mut two] = [Seen::default(), Seen::default(), Seen::default()];
-    for round in 0..=bed.rounds {
+    for round in 0..bed.rounds {
         bed.output
-            .progress(&format!("P3, P4 at {count} names, round {round}"));
+            .progress(&format!("P3, P4 at {count} names, round {}", round + 1));
         let both = [&first, &second];
         file.round(bed, &names, round, &[&embedded], None).await?;
         one.round(bed, &names, round, &[&first], Some(&site))
@@ -78,50 +84,42 @@ impl Seen {
             servers,
             database: site.map(|site| &site.database),
         };
-        let driving = async {
-            match servers {
-                [first, second] => {
-                    let half = CONNECTIONS / 2;
-                    let one = names.drive(bed, first, half, round.into());
-                    let other = names.drive(bed, second, half, u64::from(round) | 1 << 32);
-                    let (mut one, other) = try_join!(one, other)?;
-                    one.answers.extend(other.answers);
-                    Ok(one)
-                }
-                _ => {
-                    let only = servers.first().copied();
-                    let only = anyhow::Context::context(only, "no server to drive")?;
-                    names.drive(bed, only, CONNECTIONS, round.into()).await
-                }
-            }
-        };
+        let seed = u64::from(round);
+        names.drive(servers, WARM_UP, seed | 1 << 32).await?;
+        let driving = names.drive(servers, bed.round, seed);
         let (spent, driven) = watched.over(driving).await?;
-        if round > 0 {
-            self.rounds.push(spent);
-            self.unexpected += unexpected(&driven);
-        }
+        self.rounds.push(spent);
+        self.unexpected += unexpected(&driven);
         Ok(())
     }
 }
 
 impl Names {
-    async fn drive(
-        &self,
-        bed: &Bed,
-        server: &Server,
-        connections: u64,
-        seed: u64,
-    ) -> Result<Driven> {
+    /// Drives servers at once, each with its part of the connections.
+    async fn drive(&self, servers: &[&Server], duration: Duration, seed: u64) -> Result<Driven> {
+        let count = u64::try_from(servers.len()).unwrap_or(1).max(1);
         let pace = Pace {
-            connections,
-            duration: bed.round,
+            connections: CONNECTIONS / count,
+            duration,
             rate: None,
         };
-        drive(server.address(), pace, |number| {
-            let random = Random::stream(seed, number);
-            Ok(Lookups::new(self.population, &self.zipf, random))
-        })
-        .await
+        let mut parts = JoinSet::new();
+        for (number, server) in (0..).zip(servers) {
+            let (address, population) = (server.address(), self.population);
+            let zipf = Arc::clone(&self.zipf);
+            parts.spawn(drive(address, pace, move |connection| {
+                let random = Random::stream(seed, number * CONNECTIONS + connection);
+                Ok(Lookups::new(population, &zipf, random))
+            }));
+        }
+        let mut all = Driven::default();
+        while let Some(part) = parts.join_next().await {
+            let part = part.context("a driving task broke")??;
+            all.answers.extend(part.answers);
+            all.unanswered += part.unanswered;
+            all.wall = all.wall.max(part.wall);
+        }
+        Ok(all)
     }
 }
 
