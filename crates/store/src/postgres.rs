@@ -90,11 +90,12 @@ impl PostgresStore {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
+        let condition = Arc::new(Condition::new());
         let reader = Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,
+            condition: Arc::clone(&condition),
         };
-        let condition = Arc::new(Condition::new());
         let mut probe = JoinSet::new();
         probe.spawn(condition::watch_over(
             Arc::clone(&connector),

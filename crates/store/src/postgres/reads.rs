@@ -1,10 +1,11 @@
 //! Reads: one statement each, hence one moment.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool::managed::Object;
+use deadpool::managed::{Object, PoolError};
 use engine::ports::store::{
     CommitError, Direction, Expect, Key, KeyRange, Row as StoreRow, StoreError, Version,
 };
@@ -13,10 +14,11 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::condition::Condition;
 use super::connection::Parameters;
 use super::failure::{Failure, is_broken, reason};
 use super::jitter;
-use super::pool::{ReadPool, no_connection};
+use super::pool::{Opener, ReadPool, no_connection};
 use super::statements::{Part, Parts, Query, parts_of};
 
 /// What a read of one key answers.
@@ -40,6 +42,9 @@ pub(crate) struct Reader {
     pub(crate) pool: ReadPool,
     /// Longest wait for a statement.
     pub(crate) wait: Duration,
+    /// Told of reads that find nobody: what cannot be read cannot be written either, and on a quiet
+    /// server nothing else would notice.
+    pub(crate) condition: Arc<Condition>,
 }
 
 impl Reader {
@@ -127,6 +132,17 @@ impl Reader {
         Ok(UnixMillis(u64::try_from(millis).unwrap_or_default()))
     }
 
+    async fn connection(&self) -> Result<Object<Opener>, StoreError> {
+        self.pool.get().await.map_err(|error| {
+            let nobody_answers = matches!(error, PoolError::Backend(_));
+            let why = no_connection(error);
+            if nobody_answers {
+                self.condition.pause(&why);
+            }
+            StoreError::Unavailable(why)
+        })
+    }
+
     async fn run(
         &self,
         query: Query,
@@ -135,9 +151,7 @@ impl Reader {
     ) -> Result<Vec<Row>, StoreError> {
         let (mut broken, mut undone) = (0, 0);
         loop {
-            let got = self.pool.get().await;
-            let mut connection =
-                got.map_err(|error| StoreError::Unavailable(no_connection(error)))?;
+            let mut connection = self.connection().await?;
             let error = match timeout(wait, connection.query(query, parameters)).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
@@ -145,6 +159,7 @@ impl Reader {
                     drop(Object::take(connection));
                     let waited = wait.as_secs();
                     let why = format!("the database did not answer within {waited} s");
+                    self.condition.pause(&why);
                     return Err(StoreError::Unavailable(why));
                 }
             };
@@ -154,6 +169,7 @@ impl Reader {
                 if broken <= BROKEN_MAX {
                     continue;
                 }
+                self.condition.pause(&reason(&error));
             }
             if matches!(Failure::of(&error), Failure::Again(_)) && undone < AGAIN_MAX {
                 undone += 1;
