@@ -104,6 +104,7 @@ impl Engine {
         engine
             .flood()
             .share_with(processes::others(&engine, at).await?);
+        open::appear(&engine).await?;
         Ok(engine)
     }
 

@@ -10,9 +10,10 @@ use crate::error::Internal;
 use crate::log::ground::{self, root_of};
 use crate::log::head::Head;
 use crate::log::{LogError, sequencer};
-use crate::marks::{Mark, Marks};
+use crate::marks::{self, Mark, Marks};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
+use crate::processes;
 use crate::table::Row;
 use crate::tables::{ARRIVING, LOG_HEAD, META, MetaRow};
 use crate::types::UnixMillis;
@@ -106,6 +107,21 @@ async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
     }
     let row = rows.next().flatten();
     Ok(row.map(|(_, row)| META.read(&row)).transpose()?)
+}
+
+/// Makes this process known to others, and only then looks for the mark of a move once more: who
+/// moves the directory writes the mark, and then looks for processes. So one of the two sees the
+/// other. Nothing on a store that is not shared; else the round trips of a beat and one read.
+pub(crate) async fn appear(engine: &Engine) -> Result<(), OpenError> {
+    if !engine.is_shared() {
+        return Ok(());
+    }
+    processes::beat(engine).await?;
+    let Some(mark) = marks::mark(engine.ports().store.as_ref()).await? else {
+        return Ok(());
+    };
+    processes::leave(engine).await?;
+    Err(mark.into())
 }
 
 /// Creates a directory in an empty store; `None` when another process did so meanwhile.

@@ -9,6 +9,7 @@ use crate::log::Head;
 use crate::marks::{Mark, mark};
 use crate::pages::{Pages, bytes_of};
 use crate::ports::store::{Direction, Freshness, Key, Store, StoreError};
+use crate::processes::{self, Process};
 use crate::tables::{CATALOG, INTENTS, JOBS, LEASES, LOG_HEAD, META, PARKED_JOBS, table_of};
 use crate::types::UnixMillis;
 
@@ -30,6 +31,8 @@ pub struct Statistics {
     pub jobs_parked: u64,
     /// Who leads.
     pub leases: Vec<LeaseStatistics>,
+    /// The processes that have a shared store open, or had it lately.
+    pub processes: Vec<Process>,
     /// What keeps the store from being served.
     pub mark: Option<Mark>,
 }
@@ -100,6 +103,7 @@ pub async fn statistics(
         jobs: count.of(JOBS.tag()),
         jobs_parked: count.of(PARKED_JOBS.tag()),
         leases: leases(store.as_ref()).await?,
+        processes: processes(&store).await?,
         mark: mark(store.as_ref()).await?,
         tables: count.tables,
     })
@@ -173,6 +177,13 @@ async fn log(store: &dyn Store) -> Result<Option<LogStatistics>, StoreError> {
         root: head.root,
         time: head.time,
     }))
+}
+
+async fn processes(store: &Arc<dyn Store>) -> Result<Vec<Process>, Internal> {
+    if store.is_shared() {
+        return processes::list(store).await;
+    }
+    Ok(Vec::new())
 }
 
 async fn leases(store: &dyn Store) -> Result<Vec<LeaseStatistics>, StoreError> {

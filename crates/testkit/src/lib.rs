@@ -5,6 +5,7 @@
 mod adapters;
 mod audit;
 mod exchange;
+mod fleet;
 mod place;
 mod stores;
 mod tox;
@@ -13,6 +14,7 @@ mod world;
 pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
 pub use audit::{Audit, audit, check_bundle, read_checkpoint};
 pub use exchange::{Exchange, exchange};
+pub use fleet::Fleet;
 pub use place::{empty_shared_store, empty_store, is_in_memory};
 pub use store::faulty::{Faults, Faulty, Mode};
 pub use store::memory::MemoryStore;

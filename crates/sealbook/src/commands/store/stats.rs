@@ -122,6 +122,15 @@ fn words(store: &str, counted: &Statistics) -> String {
             lease.until
         ));
     }
+    for process in &counted.processes {
+        line(format!(
+            "process {}, release {}, since {}, seen {} s ago",
+            process.id,
+            process.version,
+            process.started,
+            process.seen_ago.as_secs()
+        ));
+    }
     text
 }
 
@@ -163,10 +172,22 @@ fn object(store: &str, counted: &Statistics) -> Value {
             })
         })
         .collect();
+    let processes: Vec<Value> = counted
+        .processes
+        .iter()
+        .map(|process| {
+            json!({
+                "id": process.id.to_string(), "version": process.version,
+                "started_ms": process.started.0,
+                "seen_ago_ms": u64::try_from(process.seen_ago.as_millis()).unwrap_or(u64::MAX),
+                "roles": process.roles,
+            })
+        })
+        .collect();
     let (rows, bytes) = total(counted);
     json!({
         "store": store, "tables": tables, "rows": rows, "bytes": bytes, "log": log,
         "intents": counted.intents, "jobs": counted.jobs, "jobs_parked": counted.jobs_parked,
-        "leases": leases, "mark": counted.mark.as_ref().map(ToString::to_string),
+        "leases": leases, "processes": processes, "mark": counted.mark.as_ref().map(ToString::to_string),
     })
 }
