@@ -521,5 +521,8 @@ async fn a_shared_store_in_use_is_not_moved() {
     assert!(copy.rows().is_empty());
     assert_eq!(mark(from.as_ref()).await.unwrap(), None);
     Reconciler::Heartbeat.finish(&world.engine).await.unwrap();
+    let leads = convert(&from, &to, order(1)).await;
+    assert!(matches!(leads, Err(MoveError::InUse(_))), "without a row");
+    Reconciler::Sequence.finish(&world.engine).await.unwrap();
     convert(&from, &to, order(1)).await.unwrap();
 }
