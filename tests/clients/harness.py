@@ -1,5 +1,6 @@
 """Starts the server under test and counts checks."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -12,10 +13,13 @@ import tempfile
 import time
 import traceback
 
-from toxme_client import Directory
+from stores import empty_store
+from toxme_client import LOOKUP, REVERSE, SEARCH, Directory
 
 READY_S = 30
 STOP_S = 30
+# How far a process may be behind what another one of the same store has answered.
+STALE_S = 1.0
 
 
 def binary():
@@ -32,28 +36,116 @@ def free_port():
         return listener.getsockname()[1]
 
 
-class Server:
-    """A server with settings of its own in a temporary folder; a context manager."""
+def processes():
+    """How many processes make up a server, from the environment variable PROCESSES."""
+    return int(os.environ.get("PROCESSES", "1"))
 
-    def __init__(self, *settings):
-        self.settings = settings
+
+class Server:
+    """A server with settings of its own and an empty store; a context manager.
+
+    It is `count` processes over one store, with copies of the same keys, which requests reach in
+    turn.
+    """
+
+    def __init__(self, *settings, count=None):
+        self.store = empty_store()
         self.folder = tempfile.mkdtemp(prefix="sealbook-test-")
-        self.process = None
+        count = processes() if count is None else count
+        if count > 1 and not self.store.is_shared:
+            sys.exit("several processes need a store that they can share")
+        settings = (*self.store.settings, *settings)
+        folders = [os.path.join(self.folder, str(number)) for number in range(count)]
+        self.processes = [Process(folder, settings) for folder in folders]
 
     def __enter__(self):
         try:
             self.start()
-        except Exception:
+        except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_):
         self.stop()
+        self.store.remove()
         shutil.rmtree(self.folder)
 
     def start(self):
         """Starts, or starts again over the same data."""
+        first = self.processes[0]
+        for process in self.processes:
+            if process is not first:
+                process.take_keys(first)
+            process.start()
+        directories = [process.directory for process in self.processes]
+        self.directory = Balanced(directories) if len(directories) > 1 else directories[0]
+        self.port = first.port
+
+    def stop(self):
+        """Asks it to stop and returns its exit code, the worst if it is several processes."""
+        codes = [process.stop() for process in self.processes]
+        return max(codes, key=lambda code: (code is not None, abs(code or 0)))
+
+
+class Balanced(Directory):
+    """Several processes of one server, asked in turn under the name of the first.
+
+    A process may be up to STALE_S behind the others, never behind itself. So what reads is asked
+    again until all agree, or that time is over; the answer of the one whose turn it is counts.
+    """
+
+    def __init__(self, directories):
+        super().__init__(directories[0].url.geturl())
+        self.directories = directories
+        self.turn = itertools.count()
+        self.host = {"Host": self.url.netloc}
+
+    def connect(self):
+        return self._next().connect()
+
+    def request(self, method, path, body=None, headers=None):
+        headers = self.host | (headers or {})
+        directory = self._next()
+        end = time.monotonic() + STALE_S
+        while reads(body) and time.monotonic() < end:
+            answers = [it.request(method, path, body, headers).raw for it in self.directories]
+            if len(set(answers)) == 1:
+                break
+            time.sleep(0.02)
+        return directory.request(method, path, body, headers)
+
+    def _next(self):
+        return self.directories[next(self.turn) % len(self.directories)]
+
+
+def reads(body):
+    """Whether a request reads what a push or a delete may have changed."""
+    if not isinstance(body, bytes):
+        return False
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(message, dict) and message.get("action") in (LOOKUP, REVERSE, SEARCH)
+
+
+class Process:
+    """One process of a server, in a folder of its own."""
+
+    def __init__(self, folder, settings):
+        self.folder = folder
+        self.settings = settings
+        self.process = None
+        os.mkdir(folder)
+
+    def take_keys(self, other):
+        """Copies the keys of another process, unless it has them."""
+        keys = os.path.join(self.folder, "data", "keys")
+        if not os.path.exists(keys):
+            shutil.copytree(os.path.join(other.folder, "data", "keys"), keys)
+
+    def start(self):
         self.port = free_port()
         words = [binary(), "serve", "--set", f"server.listen=127.0.0.1:{self.port}"]
         for setting in self.settings:
@@ -76,7 +168,7 @@ class Server:
         end = time.monotonic() + READY_S
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.directory.request("GET", "/pk").status == 200:
+                if self.directory.request("GET", "/readyz").status == 200:
                     return
             except OSError:
                 pass

@@ -17,7 +17,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let door = runtime.block_on(async {
             let door = Door::unlimited().await;
             door.register(&door.world.client(1), "alice", 1, "").await;

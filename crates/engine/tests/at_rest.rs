@@ -1,15 +1,13 @@
 //! A log read from a store without an engine.
 
-use std::sync::Arc;
-
 use engine::log::{LogAtRest, LogError};
 use merkle::tile::TileId;
-use store::memory::MemoryStore;
-use testkit::World;
+use testkit::{World, empty_store};
 
 #[tokio::test]
 async fn an_empty_store_holds_no_log() {
-    let opened = LogAtRest::open(Arc::new(MemoryStore::new())).await;
+    let store = empty_store(&World::start_clock()).await;
+    let opened = LogAtRest::open(store).await;
     assert!(opened.unwrap().is_none());
 }
 

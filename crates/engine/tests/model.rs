@@ -267,12 +267,18 @@ impl Run {
     }
 }
 
+/// Histories to try; each makes a store.
+fn cases() -> u32 {
+    if testkit::is_in_memory() { 96 } else { 24 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn names_behave_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(async {
             let mut run = Run::new().await;
             for step in &steps {

@@ -819,6 +819,8 @@ async fn updates_and_releases_at_once_leave_every_fact_in_agreement() {
     while let Some(done) = tasks.join_next().await {
         match done.unwrap() {
             Ok(_) => links += 1,
+            // Lost every race, as may happen where a commit takes its time; nothing was written.
+            Err(NameError::Internal(internal)) if internal.is_unavailable() => {}
             outcome => assert_refused!(outcome, NameError::Taken | NameError::UnknownKey),
         }
     }

@@ -8,6 +8,7 @@ mod cold;
 mod fresh;
 mod line;
 mod lookup;
+mod postgres;
 mod push;
 mod trees;
 
@@ -36,7 +37,7 @@ pub(crate) struct Bench {
     /// The server to measure; `sealbook` beside this programme by default.
     #[arg(long, env = "SEALBOOK")]
     sealbook: Option<PathBuf>,
-    /// Folder with the yardsticks `hello` and `merklelimit`, built for release.
+    /// Folder with the yardsticks, built for release.
     #[arg(long, default_value = "yardsticks/target/release")]
     yardsticks: PathBuf,
     /// Fewer names, shorter rounds.
@@ -57,6 +58,17 @@ pub(crate) struct Bench {
     /// Core of the generator and of what is measured in this process.
     #[arg(long, default_value_t = 1)]
     generator_core: usize,
+}
+
+impl Bench {
+    /// Names of the lines about PostgreSQL that need some: these many, each in turn.
+    fn sizes(&self) -> Vec<u64> {
+        match (self.names, self.full) {
+            (Some(names), _) => vec![names],
+            (None, true) => vec![NAMES_QUICK, NAMES_FULL],
+            (None, false) => vec![NAMES_QUICK],
+        }
+    }
 }
 
 /// Everything the lines share.
@@ -115,6 +127,9 @@ async fn lines(bench: &Bench, output: &Output) -> Result<()> {
     if wanted("B6") || wanted("B7") {
         print(trees::measure(&bed)?)?;
     }
+    if ["P1", "P2", "P3", "P4"].iter().any(|id| wanted(id)) {
+        print(postgres::measure(&bed, &bench.sizes(), wanted).await?)?;
+    }
     Ok(())
 }
 
@@ -147,16 +162,20 @@ impl Bed {
     async fn filled(&self) -> Result<Server> {
         let mut server = self.launch.start()?;
         server.connect(START_WAIT).await?;
-        let took = self
-            .population
+        self.fill(&server, self.population).await?;
+        Ok(server)
+    }
+
+    async fn fill(&self, server: &Server, population: Population) -> Result<()> {
+        let took = population
             .fill(server.address(), CONNECTIONS, &self.output)
             .await?;
-        let names = self.population.names;
+        let names = population.names;
         self.output.progress(&format!(
             "{names} names pushed in {:.1} s",
             took.as_secs_f64()
         ));
-        Ok(server)
+        Ok(())
     }
 
     /// The yardstick `hello` on a port of its own, pinned like our server.

@@ -56,6 +56,11 @@ impl Launch {
         })
     }
 
+    /// One more of `sealbook`'s settings, as `section.key=value`.
+    pub(crate) fn set(&mut self, setting: String) {
+        self.arguments.extend(["--set".into(), setting.into()]);
+    }
+
     /// Starts the process; it does not answer yet.
     pub(crate) fn start(&self) -> Result<Server> {
         let log = File::options().create(true).append(true).open(&self.log);

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 /// Where Debian puts each version.
-const DEBIAN: &str = "/usr/lib/postgresql";
+pub(crate) const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// The programmes of one version.
 pub(crate) struct Binaries {
@@ -68,7 +68,7 @@ impl Binaries {
     }
 }
 
-fn newest(versions: &Path) -> Option<PathBuf> {
+pub(crate) fn newest(versions: &Path) -> Option<PathBuf> {
     let number = |path: &PathBuf| -> Option<u32> { path.file_name()?.to_str()?.parse().ok() };
     fs::read_dir(versions)
         .ok()?

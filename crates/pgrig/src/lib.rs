@@ -8,6 +8,7 @@
 //! All calls block.
 
 mod binaries;
+mod client;
 mod process;
 mod settings;
 
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use binaries::Binaries;
+pub use client::psql;
 pub use settings::Settings;
 
 /// Name of the superuser, and of the database.

@@ -12,7 +12,7 @@ use engine::ports::timer::Timer;
 use engine::reconcile::{Progress, Reconciler};
 use engine::{Engine, OpenError, Settings};
 
-use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient, memory};
+use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient, empty_store};
 
 /// When a world begins: 2014-05-13T16:53:20Z.
 const START_MS: u64 = 1_400_000_000_000;
@@ -42,15 +42,15 @@ pub fn default_settings() -> Settings {
 }
 
 impl World {
-    /// A new directory in memory.
+    /// A new directory in an [`empty_store`].
     pub async fn new() -> Self {
         Self::with(default_settings()).await
     }
 
-    /// A new directory in memory with these settings.
+    /// The same with these settings.
     pub async fn with(settings: Settings) -> Self {
         let clock = Self::start_clock();
-        let store = Arc::new(memory(&clock));
+        let store = empty_store(&clock).await;
         Self::join(store, clock, settings, 0).await
     }
 

@@ -99,7 +99,8 @@ const LAYERS: &[Layer] = &[
     Layer { krate: "sealbook", may_use: EVERY, tests_may_use: EVERY,
         outside: Outside::AllBut(&[]) },
     // crypto: the fakes of the signing ports, and the sealing of requests that tests send.
-    Layer { krate: "testkit", may_use: &["engine", "store", "httpkit", "crypto"], tests_may_use: &[],
+    // pgrig: a schema of its own for each world.
+    Layer { krate: "testkit", may_use: &["engine", "store", "httpkit", "crypto", "pgrig"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },
     Layer { krate: "hammer", may_use: &["client", "crypto", "merkle", "pgrig", "store"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },

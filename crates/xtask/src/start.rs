@@ -10,8 +10,11 @@ use crate::{metadata, tree};
 /// Words handed on to `hammer`.
 pub(crate) const PROGRAMMES: &[&str] = &["bench", "crash", "load"];
 
-/// Builds `sealbook` and `hammer` as CI does, for `bench` the yardsticks too, and runs `hammer <programme> arguments…` from the
-/// repository's root. `hammer` finds the server beside itself, and by the variable `SEALBOOK`.
+/// What `bench` measures beside, in the workspace of that name.
+const YARDSTICKS: &[&str] = &["hello", "merklelimit", "pgcommit", "pgnaive"];
+
+/// Builds `sealbook` and `hammer` as CI does, for `bench` the yardsticks too, and runs
+/// `hammer <programme> arguments…` from the repository's root. `hammer` finds the server beside itself, and by the variable `SEALBOOK`.
 pub(crate) fn hammer(programme: &str, arguments: &[&str]) -> Result<ExitCode> {
     let root = tree::root()?;
     let target = metadata::read(&root)?.target;
@@ -29,14 +32,9 @@ pub(crate) fn hammer(programme: &str, arguments: &[&str]) -> Result<ExitCode> {
     )?;
     if programme == "bench" {
         // What the bench measures beside: a workspace of its own, with its own target folder.
-        let yardsticks = [
-            "--release",
-            "--package",
-            "hello",
-            "--package",
-            "merklelimit",
-        ];
-        build(&root.join("yardsticks"), &yardsticks)?;
+        let packages = YARDSTICKS.iter().flat_map(|name| ["--package", name]);
+        let arguments: Vec<&str> = ["--release"].into_iter().chain(packages).collect();
+        build(&root.join("yardsticks"), &arguments)?;
     }
     let folder = target.join("ci");
     let ended = Command::new(folder.join("hammer"))

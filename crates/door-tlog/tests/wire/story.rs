@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Request;
 use door_tlog::{State, router};
+use engine::Settings;
 use engine::ports::store::Store;
 use serde_json::Value;
-use store::memory::MemoryStore;
 use testkit::{Exchange, World, default_settings, exchange};
 
 /// A directory and its door.
@@ -19,14 +19,15 @@ pub(crate) struct Story {
 impl Story {
     /// An empty directory: one entry, the head of the empty map.
     pub(crate) async fn empty() -> Self {
-        Self::over(Arc::new(MemoryStore::new())).await
+        Self::door(World::with(settings()).await)
     }
 
     /// A directory in this store.
     pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
-        let mut settings = default_settings();
-        settings.limits_enabled = false;
-        let world = World::over(store, settings).await;
+        Self::door(World::over(store, settings()).await)
+    }
+
+    fn door(world: World) -> Self {
         let engine = world.engine.clone();
         let door = router(State { engine });
         Self { world, door }
@@ -96,6 +97,13 @@ impl Story {
     /// The same, as JSON.
     pub(crate) async fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.get(path).await).unwrap()
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        limits_enabled: false,
+        ..default_settings()
     }
 }
 

@@ -118,12 +118,12 @@ impl Reconciler {
     pub async fn finish(self, engine: &Engine) -> Result<(), Internal> {
         match self {
             Self::Sequence => {
-                {
-                    // Links accepted since the last batch would wait for the next start, or leader.
-                    let _turn = engine.sequencer().turn().await;
-                    sequencer::run(engine).await?;
-                }
-                engine.log().step_down().await
+                let turn = engine.sequencer().turn().await;
+                // Links accepted since the last batch would wait for the next start, or leader.
+                let last = sequencer::run(engine).await;
+                drop(turn);
+                engine.log().step_down().await?;
+                last.map(drop)
             }
             Self::Sweep if engine.is_shared() => give_back(engine, Role::Sweep, None).await,
             Self::Heartbeat => leave(engine).await,

@@ -14,10 +14,21 @@ use crate::traffic::{Driven, Pace, Population, Request, Source, drive};
 
 const MISSES_PERCENT: u64 = 20;
 
-struct Lookups {
+/// The look-ups of one connection, Zipf over the names, a fifth of them for names nobody holds.
+pub(super) struct Lookups {
     population: Population,
     zipf: Arc<Zipf>,
     random: Random,
+}
+
+impl Lookups {
+    pub(super) fn new(population: Population, zipf: &Arc<Zipf>, random: Random) -> Self {
+        Self {
+            population,
+            zipf: Arc::clone(zipf),
+            random,
+        }
+    }
 }
 
 impl Source for Lookups {
@@ -57,11 +68,7 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
     };
     let latencies: Vec<_> = newest.answers.iter().map(|answer| answer.1).collect();
     let p99 = percentile(&latencies, 0.99).map(ms);
-    let wrong = newest
-        .answers
-        .iter()
-        .filter(|answer| !matches!(answer.2, Some(0 | tox::NO_USER)))
-        .count();
+    let wrong = unexpected(&newest);
     Ok(vec![Line {
         id: "B1",
         what: format!(
@@ -85,6 +92,13 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
     }])
 }
 
+/// How many answers are neither a record nor "no such name".
+pub(super) fn unexpected(driven: &Driven) -> usize {
+    let expected = |code| matches!(code, Some(0 | tox::NO_USER));
+    let answers = driven.answers.iter();
+    answers.filter(|answer| !expected(answer.2)).count()
+}
+
 async fn one(bed: &Bed, server: &Server, zipf: &Arc<Zipf>, round: u32) -> Result<(Cost, Driven)> {
     let pace = Pace {
         connections: CONNECTIONS,
@@ -92,11 +106,8 @@ async fn one(bed: &Bed, server: &Server, zipf: &Arc<Zipf>, round: u32) -> Result
         rate: None,
     };
     let driving = drive(server.address(), pace, |number| {
-        Ok(Lookups {
-            population: bed.population,
-            zipf: Arc::clone(zipf),
-            random: Random::stream(round.into(), number),
-        })
+        let random = Random::stream(round.into(), number);
+        Ok(Lookups::new(bed.population, zipf, random))
     });
     cost(server, driving).await
 }

@@ -313,7 +313,7 @@ mod tests {
             "postgres://u:secret@h/d?sslmode=secret",
             "postgres://u:secret@h/d?sslrootcert=%zz",
             "postgres://u:secret@h/d?secret=1",
-            "postgres://u:secret@a,b,c:1,2/d",
+            "postgres://u:secret@a:1,b:2/d?hostaddr=192.0.2.1,192.0.2.2,192.0.2.3",
         ] {
             let Err(said) = Target::parse(url) else {
                 unreachable!("{url} was read")
