@@ -34,3 +34,7 @@ run *arguments:
 # Kill the server again and again and check what it acknowledged.
 crash *arguments:
     cargo xtask crash {{arguments}}
+
+# Run three servers over one PostgreSQL, break everything in turn and check what they acknowledged.
+cluster *arguments:
+    cargo xtask cluster {{arguments}}

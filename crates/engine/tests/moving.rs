@@ -13,7 +13,7 @@ use engine::types::UnixMillis;
 use engine::{OpenError, Settings};
 use store::faulty::{Faults, Faulty, Mode};
 use store::memory::MemoryStore;
-use testkit::{FixedClock, World, audit, default_settings, memory, shared_memory};
+use testkit::{World, audit, default_settings, memory, shared_memory};
 
 /// Tags of tables, as the catalog has them.
 const MOVED: u8 = 0x02;
@@ -35,11 +35,7 @@ fn order(id: u8) -> Order {
 /// A directory with enough rows for a few pages, some of them intents; answers the rows' holder.
 async fn filled() -> (World, Arc<MemoryStore>) {
     let clock = World::start_clock();
-    filled_in(memory(&clock), clock).await
-}
-
-async fn filled_in(store: MemoryStore, clock: Arc<FixedClock>) -> (World, Arc<MemoryStore>) {
-    let store = Arc::new(store);
+    let store = Arc::new(memory(&clock));
     let settings = Settings {
         limits_enabled: false,
         ..default_settings()
@@ -510,24 +506,7 @@ async fn a_sequencer_that_runs_over_a_marked_store_signs_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_shared_store_in_use_is_not_moved() {
-    let clock = World::start_clock();
-    let (world, rows) = filled_in(shared_memory(&clock), clock).await;
-    world.settle(Reconciler::Heartbeat).await;
-    let from: Arc<dyn Store> = rows;
-    let (copy, to) = there();
-    let Err(MoveError::InUse(processes)) = convert(&from, &to, order(1)).await else {
-        unreachable!("a process runs over it");
-    };
-    assert_eq!(processes.len(), 1);
-    assert!(copy.rows().is_empty());
-    assert_eq!(mark(from.as_ref()).await.unwrap(), None);
-    Reconciler::Heartbeat.finish(&world.engine).await.unwrap();
-    convert(&from, &to, order(1)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_process_that_comes_after_the_mark_or_stood_still_before_it_is_refused() {
+async fn a_shared_store_in_use_is_not_moved_and_not_opened_once_it_is() {
     let clock = World::start_clock();
     let rows = Arc::new(shared_memory(&clock));
     let world = World::join(rows.clone(), clock.clone(), default_settings(), 0).await;
@@ -535,6 +514,13 @@ async fn a_process_that_comes_after_the_mark_or_stood_still_before_it_is_refused
     world.sequence().await;
     let from: Arc<dyn Store> = rows.clone();
     let (copy, to) = there();
+    let Err(MoveError::InUse(processes)) = convert(&from, &to, order(1)).await else {
+        unreachable!("a process has it open");
+    };
+    assert_eq!(processes.len(), 1);
+    assert!(copy.rows().is_empty());
+    assert_eq!(mark(from.as_ref()).await.unwrap(), None);
+
     // A process that has not been seen for ten seconds has ended.
     clock.advance(Duration::from_secs(10));
     convert(&from, &to, order(1)).await.unwrap();

@@ -15,12 +15,9 @@
 
 mod campaign;
 mod disk;
-mod history;
-mod ledger;
-mod observe;
 mod report;
+mod session;
 mod undo;
-mod writers;
 
 use std::path::{Path, PathBuf};
 
@@ -117,7 +114,7 @@ async fn control(crash: &Crash, output: &Output) -> Result<bool> {
         // A server that never started proves nothing about its syncs.
         if !report.is_clean() && report.kills > 0 {
             caught += 1;
-            first = first.or(report.faults.into_iter().next());
+            first = first.or(report.findings.faults.into_iter().next());
         }
         output.progress(&format!("{caught}/{} losses noticed", run + 1));
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest wait for an answer.
+/// Longest wait for a connection, and for an answer unless told otherwise.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Longest head and longest body that are read, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -20,6 +20,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     request: Vec<u8>,
+    wait: Duration,
 }
 
 /// What a server answered.
@@ -40,7 +41,14 @@ impl Connection {
             stream,
             received: Vec::with_capacity(4096),
             request: Vec::with_capacity(1024),
+            wait: ANSWER_WAIT,
         })
+    }
+
+    /// Waits this long for each answer.
+    pub(crate) fn waiting(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<Answer> {
@@ -60,7 +68,7 @@ impl Connection {
         );
         self.request.extend_from_slice(head.as_bytes());
         self.request.extend_from_slice(body);
-        timeout(ANSWER_WAIT, self.send_and_read())
+        timeout(self.wait, self.send_and_read())
             .await
             .with_context(|| format!("no answer to {method} {path} in time"))?
             .with_context(|| format!("{method} {path}"))

@@ -1,19 +1,26 @@
-//! Load, crash and measuring programmes for a real server. Nothing depends on this crate.
+//! Load, crash, cluster and measuring programmes for a real server. Nothing depends on this crate.
 
 mod bench;
 mod clock;
+mod cluster;
 mod crash;
+mod findings;
+mod history;
 mod http;
+mod ledger;
 mod load;
 mod log_view;
+mod observe;
 mod output;
 mod process;
 mod random;
 mod server;
 mod stats;
 mod tiles;
+mod tools;
 mod tox;
 mod traffic;
+mod writers;
 
 use std::process::ExitCode;
 
@@ -26,7 +33,7 @@ use output::Output;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    about = "Load, crash and measuring programmes for a sealbook server"
+    about = "Load, crash, cluster and measuring programmes for a sealbook server"
 )]
 struct Arguments {
     /// Print results as JSON, one value a line.
@@ -39,6 +46,7 @@ struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Programme {
     Bench(bench::Bench),
+    Cluster(cluster::Cluster),
     Crash(crash::Crash),
     Load(load::Load),
 }
@@ -50,6 +58,7 @@ fn main() -> Result<ExitCode> {
     };
     let passed = match &arguments.programme {
         Programme::Bench(bench) => bench::run(bench, &output)?,
+        Programme::Cluster(cluster) => runtime()?.block_on(cluster::run(cluster, &output))?,
         Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
         Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
     };

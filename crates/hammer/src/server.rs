@@ -136,12 +136,26 @@ impl Server {
         Ok(())
     }
 
-    /// SIGTERM, and how long it took to end; killed when `wait` is over.
-    pub(crate) async fn terminate(mut self, wait: Duration) -> Result<(ExitStatus, Duration)> {
+    /// SIGSTOP: connections stay, nothing answers.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.context("the server has no process id")?;
+        rustix::process::kill_process(pid, signal).with_context(|| format!("send {signal:?}"))
+    }
+
+    /// SIGTERM, and how long it took to end; killed when `wait` is over.
+    pub(crate) async fn terminate(mut self, wait: Duration) -> Result<(ExitStatus, Duration)> {
         let began = clock::now();
-        rustix::process::kill_process(pid, Signal::TERM).context("send SIGTERM")?;
+        self.signal(Signal::TERM)?;
         loop {
             if let Some(status) = self.child.try_wait().context("look at the server")? {
                 return Ok((status, began.elapsed()));

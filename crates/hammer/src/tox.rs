@@ -166,6 +166,8 @@ pub(crate) struct User {
 
 /// Look-up: no such name.
 pub(crate) const NO_USER: i32 = -42;
+/// A request that cannot be read, is out of its time, or was sent before.
+pub(crate) const BAD_PAYLOAD: i32 = -3;
 /// Reverse look-up and delete: no name for the key.
 pub(crate) const UNKNOWN_NAME: i32 = -30;
 /// The server's own fault; whether a write was made is not known.

@@ -9,6 +9,9 @@
 
 mod binaries;
 mod client;
+mod crowd;
+mod disk;
+mod faults;
 mod process;
 mod settings;
 
@@ -23,6 +26,9 @@ use tempfile::TempDir;
 
 use binaries::Binaries;
 pub use client::psql;
+pub use crowd::Crowd;
+use disk::Disk;
+pub use disk::can_mount;
 pub use settings::Settings;
 
 /// Name of the superuser, and of the database.
@@ -35,10 +41,13 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Postgres {
     binaries: Binaries,
     settings: Settings,
-    dir: TempDir,
     port: u16,
     /// The watchdog; its standard input is what keeps the server alive.
     watchdog: Option<Child>,
+    /// A small disk for the data, when the settings ask for one.
+    disk: Option<Disk>,
+    // After the disk: what is mounted in a folder goes before the folder.
+    dir: TempDir,
 }
 
 impl Postgres {
@@ -54,28 +63,52 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Makes a standby of this server, and has this server wait for it with each commit.
+    /// Makes a standby of this server, and has this server wait for it with each commit (unless the
+    /// settings say otherwise).
     ///
     /// # Errors
     /// When the copy or the standby fails.
     pub fn standby(&self) -> Result<Self> {
         let mut standby = Self::prepare(self.settings.clone())?;
-        let data = standby.data();
-        let mut copy = standby.binaries.command("pg_basebackup");
-        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", NAME])
-            .args(["--write-recovery-conf", "--wal-method=stream"])
+        standby.follow(self)?;
+        Ok(standby)
+    }
+
+    /// Makes a standby of `primary` out of this server, at the same port: what it held is thrown
+    /// away. It must not run.
+    ///
+    /// # Errors
+    /// As [`Postgres::standby`].
+    pub fn follow(&mut self, primary: &Self) -> Result<()> {
+        ensure!(self.watchdog.is_none(), "the server runs");
+        for folder in [self.data(), self.wal()] {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("remove {}", folder.display()));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let mut copy = self.binaries.command("pg_basebackup");
+        copy.args(["-h", "127.0.0.1", "-p", &primary.port.to_string()])
+            .args(["-U", NAME, "--write-recovery-conf", "--wal-method=stream"])
             .args(["--checkpoint=fast", "--no-sync", "-D"])
-            .arg(&data);
+            .arg(self.data())
+            .arg(format!("--waldir={}", self.wal().display()));
         if let Some(password) = &self.settings.password {
             copy.env("PGPASSWORD", password);
         }
         process::finish(copy)?;
-        standby.run()?;
-        self.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
-        self.psql("SELECT pg_reload_conf()")?;
-        let sync = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
-        wait_until("the standby follows", || Ok(self.psql(sync)?.trim() == "1"))?;
-        Ok(standby)
+        self.run()?;
+        let mut follows = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        if self.settings.synchronous {
+            primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
+            primary.psql("SELECT pg_reload_conf()")?;
+            follows = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        }
+        wait_until("the standby follows", || {
+            Ok(primary.psql(follows)?.trim() == "1")
+        })
     }
 
     /// Where clients connect.
@@ -107,7 +140,13 @@ impl Postgres {
     /// Folder of the server's files, its configuration among them.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        let beside = || self.dir.path().join("data");
+        self.disk.as_ref().map_or_else(beside, Disk::data)
+    }
+
+    /// Folder of the write-ahead log: never on the small disk, a server whose log is full ends.
+    fn wal(&self) -> PathBuf {
+        self.dir.path().join("wal")
     }
 
     /// Runs SQL in the database and answers what it prints, columns separated by `|`.
@@ -139,24 +178,6 @@ impl Postgres {
         wait_until("the server ends", || Ok(watchdog.try_wait()?.is_some()))
     }
 
-    /// Kills all processes of the server at once, as a crash of the machine would.
-    ///
-    /// # Errors
-    /// When they cannot be found or killed.
-    pub fn kill(&mut self) -> Result<()> {
-        let Some(mut watchdog) = self.watchdog.take() else {
-            return Ok(());
-        };
-        let family = self.family()?;
-        process::signal(&family, rustix::process::Signal::KILL)?;
-        wait_until("the processes are gone", || {
-            Ok(family.iter().all(|pid| process::is_gone(*pid)))
-        })?;
-        watchdog.kill().context("kill the watchdog")?;
-        watchdog.wait().context("wait for the watchdog")?;
-        Ok(())
-    }
-
     /// Starts the server on its files, after [`Postgres::stop`] or [`Postgres::kill`].
     ///
     /// # Errors
@@ -176,35 +197,6 @@ impl Postgres {
             }
             Ok(process::is_ready(&pid_file))
         })
-    }
-
-    /// Stops all processes in their tracks: connections stay, nothing answers.
-    ///
-    /// # Errors
-    /// When they cannot be found or signalled.
-    pub fn pause(&self) -> Result<()> {
-        // The postmaster first, so that it makes no more children.
-        process::signal(&self.family()?, rustix::process::Signal::STOP)?;
-        process::signal(&self.family()?, rustix::process::Signal::STOP)
-    }
-
-    /// Lets the processes go on after [`Postgres::pause`].
-    ///
-    /// # Errors
-    /// As [`Postgres::pause`].
-    pub fn resume(&self) -> Result<()> {
-        process::signal(&self.family()?, rustix::process::Signal::CONT)
-    }
-
-    /// Makes a standby take writes; answers when it does.
-    ///
-    /// # Errors
-    /// When it is none, or does not become a primary.
-    pub fn promote(&self) -> Result<()> {
-        let mut promote = self.binaries.command("pg_ctl");
-        promote.args(["promote", "--wait", "--silent", "-D"]);
-        promote.arg(self.data());
-        process::finish(promote).map(drop)
     }
 
     /// CPU time that the server's processes have used, those that have ended included.
@@ -230,12 +222,17 @@ impl Postgres {
             .tempdir()
             .context("make a folder")?;
         binaries.give(dir.path())?;
+        let disk = match settings.disk_bytes {
+            Some(bytes) => Some(Disk::mount(dir.path(), bytes, &binaries)?),
+            None => None,
+        };
         Ok(Self {
             binaries,
             settings,
-            dir,
             port: free_port()?,
             watchdog: None,
+            disk,
+            dir,
         })
     }
 
@@ -252,6 +249,7 @@ impl Postgres {
             init.arg("--auth=trust");
         }
         init.arg("-D").arg(self.data());
+        init.arg("--waldir").arg(self.wal());
         process::finish(init).map(drop)
     }
 
@@ -306,13 +304,18 @@ fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> 
         if done()? {
             return Ok(());
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a process that is not ours tells nobody when it is ready"
-        )]
-        std::thread::sleep(LOOK);
+        pause();
     }
     bail!("waited in vain until {what}")
+}
+
+/// Waits a moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process that is not ours tells nobody when it is ready"
+)]
+pub(crate) fn pause() {
+    std::thread::sleep(LOOK);
 }
 
 /// Whether PostgreSQL is installed here: what a test asks that can do without.

@@ -10,6 +10,10 @@ pub struct Settings {
     pub password: Option<String>,
     /// Most connections.
     pub connections: u32,
+    /// Whether commits wait for the standby, where there is one.
+    pub synchronous: bool,
+    /// Size of a disk of its own for the data (the write-ahead log lies elsewhere); needs root.
+    pub disk_bytes: Option<u64>,
     /// Further parameters of the server, in the form of its configuration file.
     pub parameters: Vec<(String, String)>,
 }
@@ -20,6 +24,8 @@ impl Default for Settings {
             fsync: false,
             password: None,
             connections: 100,
+            synchronous: true,
+            disk_bytes: None,
             parameters: Vec::new(),
         }
     }

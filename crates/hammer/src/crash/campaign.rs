@@ -10,19 +10,21 @@ use merkle::note::Checkpoint;
 use tokio::task::JoinSet;
 
 use super::disk::{Disk, Fault};
-use super::history::History;
-use super::ledger::Verdict;
-use super::observe::observe;
-use super::report::{Broken, Report};
-use super::writers::{Run, Writer};
+use super::report::Report;
+use super::session::{Run, write};
 use crate::clock;
+use crate::findings::Broken;
+use crate::history::History;
 use crate::http::Connection;
+use crate::ledger::Verdict;
 use crate::log_view::Trust;
+use crate::observe::observe;
 use crate::random::Random;
 use crate::server::{Launch, Server};
 use crate::stats::ms;
 use crate::tiles::Tiles;
 use crate::tox::{self, INTERNAL, NO_USER};
+use crate::writers::Writer;
 
 /// Longest wait for a restarted server, and for one that was asked to stop.
 const START_WAIT: Duration = Duration::from_secs(60);
@@ -31,6 +33,8 @@ const STOP_WAIT: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// Names a writer ends up with.
 const SLOTS_MAX: usize = 40;
+/// The one process there is, to the history.
+const SOURCE: usize = 0;
 /// One untouched name in this many is checked again after each restart.
 const SAMPLE: u64 = 20;
 /// How often the newest checkpoint is fetched under load.
@@ -206,7 +210,7 @@ impl Campaign {
         };
         let mut writers = JoinSet::new();
         for writer in self.writers.drain(..) {
-            writers.spawn(writer.run(run.clone(), SLOTS_MAX));
+            writers.spawn(write(writer, run.clone(), SLOTS_MAX));
         }
         let mut poller = JoinSet::new();
         poller.spawn(poll(connection, self.trust()?));
@@ -221,7 +225,7 @@ impl Campaign {
         self.writers.sort_by_key(Writer::number);
         for checkpoint in poller.join_all().await.into_iter().flatten() {
             match checkpoint {
-                Ok(checkpoint) => self.history.note(&checkpoint),
+                Ok(checkpoint) => self.history.note(SOURCE, &checkpoint),
                 Err(error) => report.add(Broken::Fork, format!("{error:#}")),
             }
         }
@@ -289,7 +293,7 @@ impl Campaign {
         }
         let mut connection = Connection::open(server.address()).await?;
         let newest = trust.newest(&mut connection).await?;
-        self.history.note(&newest);
+        self.history.note(SOURCE, &newest);
         let mut tiles = Tiles::new(&mut connection, newest.size);
         report.pairs_proven += self.history.prove(&mut tiles).await?;
         for fault in self.history.take_faults() {

@@ -5,12 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::undo;
+use crate::tools::{Source, run};
 
-const LOSTCACHE: &str = include_str!("../../../../tests/tools/lostcache.c");
-const SHUT: &str = include_str!("../../../../tests/tools/shut.c");
+const LOSTCACHE: Source = Source {
+    name: "lostcache",
+    text: include_str!("../../../../tests/tools/lostcache.c"),
+};
+const SHUT: Source = Source {
+    name: "shut",
+    text: include_str!("../../../../tests/tools/shut.c"),
+};
 /// Size of the file system that loses its power, in bytes; sparse.
 const IMAGE_BYTES: u64 = 4 << 30;
 
@@ -48,16 +55,11 @@ impl Disk {
             mounted: false,
         };
         if disk.has_shim {
-            let library = [disk.source("lostcache.c", LOSTCACHE)?, "-shared".into()];
-            disk.compile(
-                "lostcache.so",
-                &[library.as_slice(), &["-fPIC".into()]].concat(),
-            )?;
+            LOSTCACHE.library(&disk.folder)?;
             fs::create_dir(disk.undo()).context("make the folder for undo records")?;
         }
         if fault == Fault::PowerCut {
-            let source = disk.source("shut.c", SHUT)?;
-            disk.compile("shut", &[source])?;
+            SHUT.programme(&disk.folder)?;
             disk.make_image()?;
             disk.mount()?;
         }
@@ -110,22 +112,6 @@ impl Disk {
         self.folder.join("undo")
     }
 
-    fn source(&self, name: &str, text: &str) -> Result<OsString> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-        Ok(path.into())
-    }
-
-    fn compile(&self, name: &str, arguments: &[OsString]) -> Result<()> {
-        let output = self.folder.join(name);
-        run(Command::new("cc")
-            .arg("-O2")
-            .args(arguments)
-            .arg("-o")
-            .arg(output)
-            .arg("-ldl"))
-    }
-
     fn make_image(&self) -> Result<()> {
         let image = fs::File::create(self.image()).context("make the image")?;
         image.set_len(IMAGE_BYTES).context("size the image")?;
@@ -161,19 +147,6 @@ impl Drop for Disk {
             self.mounted = lazy.is_err();
         }
     }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output();
-    let output = output.with_context(|| format!("start {}", command.get_program().display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}: {}",
-        output.status,
-        said.trim()
-    );
-    Ok(())
 }
 
 #[cfg(test)]

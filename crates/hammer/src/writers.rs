@@ -1,15 +1,11 @@
-//! Writers: each owns its names and writes to them until the server goes away.
+//! Writers: each owns its names, and knows what it was promised about them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use crypto::boxed::BoxPublicKey;
 
-use super::ledger::{Page, State};
-use crate::http::Connection;
+use crate::ledger::{Page, State};
 use crate::random::Random;
-use crate::tox::{INTERNAL, Profile, Record, Reply};
+use crate::tox::{INTERNAL, Profile, Record};
 
 /// A name under test with its page of the ledger.
 pub(crate) struct Slot {
@@ -17,7 +13,7 @@ pub(crate) struct Slot {
     pub(crate) page: Page,
 }
 
-/// One of the writers; moved into a task for every run of the server, and back.
+/// One of the writers; moved into a task for as long as it writes, and back.
 pub(crate) struct Writer {
     pub(crate) slots: Vec<Slot>,
     number: u64,
@@ -27,16 +23,6 @@ pub(crate) struct Writer {
     pub(crate) acknowledged: u64,
     /// Refusals: no write of ours may be refused, so each is a fault.
     pub(crate) refusals: Vec<String>,
-}
-
-/// What all writers of one run share.
-#[derive(Clone)]
-pub(crate) struct Run {
-    pub(crate) server: std::net::SocketAddr,
-    pub(crate) key: BoxPublicKey,
-    /// Set before the power is cut: what is acknowledged from then on was perhaps never promised
-    /// by a disk that had power, so it stays open.
-    pub(crate) ending: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -56,27 +42,15 @@ impl Writer {
         self.number
     }
 
-    /// Writes until the connection breaks or every name has an open write.
-    pub(crate) async fn run(mut self, run: Run, slots_max: usize) -> Self {
-        if let Ok(mut connection) = Connection::open(run.server).await {
-            while let Some((at, state)) = self.choose(slots_max) {
-                if self.write(&mut connection, &run, at, state).await.is_err() {
-                    break;
-                }
-            }
-        }
-        self
-    }
-
     /// A name without an open write and what to write to it: mostly updates, some new names, some
     /// deletes.
-    fn choose(&mut self, slots_max: usize) -> Option<(usize, State)> {
+    pub(crate) fn choose(&mut self, slots_max: usize) -> Option<(usize, State)> {
         let settled = |slot: &Slot| slot.page.settled().is_some();
-        let wants_new = self.slots.is_empty() || self.random.below(10) == 0;
+        let free = self.slots.iter().filter(|slot| settled(slot)).count();
+        let wants_new = free == 0 || self.random.below(10) == 0;
         let at = if wants_new && self.slots.len() < slots_max {
             self.add_slot()
         } else {
-            let free = self.slots.iter().filter(|slot| settled(slot)).count();
             let pick = self.random.below(u64::try_from(free).ok()?);
             let mut left =
                 (0..self.slots.len()).filter(|at| self.slots.get(*at).is_some_and(settled));
@@ -93,6 +67,20 @@ impl Writer {
         Some((at, state))
     }
 
+    /// 0 to `bound - 1`.
+    pub(crate) fn draw(&mut self, bound: u64) -> u64 {
+        self.random.below(bound)
+    }
+
+    /// Some name without an open write.
+    pub(crate) fn any_settled(&mut self) -> Option<&Slot> {
+        let count = u64::try_from(self.slots.len()).ok()?;
+        let from = usize::try_from(self.random.below(count)).ok()?;
+        let (before, after) = self.slots.split_at_checked(from)?;
+        let mut slots = after.iter().chain(before);
+        slots.find(|slot| slot.page.settled().is_some())
+    }
+
     fn add_slot(&mut self) -> usize {
         let at = self.slots.len();
         let serial = u64::try_from(at).unwrap_or(u64::MAX);
@@ -105,41 +93,36 @@ impl Writer {
         at
     }
 
-    async fn write(
-        &mut self,
-        connection: &mut Connection,
-        run: &Run,
-        at: usize,
-        state: State,
-    ) -> Result<()> {
-        let Some(slot) = self.slots.get_mut(at) else {
-            return Ok(());
-        };
+    /// Seals a write and notes in the ledger that it is about to be sent.
+    pub(crate) fn begin(&mut self, at: usize, state: State, key: &BoxPublicKey) -> Result<Vec<u8>> {
+        let slot = self.slots.get_mut(at).context("a name that was chosen")?;
         let body = match &state {
-            Some(record) => slot.profile.push(&run.key, record, &mut self.random)?,
-            None => slot.profile.delete(&run.key, &mut self.random)?,
+            Some(record) => slot.profile.push(key, record, &mut self.random)?,
+            None => slot.profile.delete(key, &mut self.random)?,
         };
         slot.page.begin(state);
-        let answer = connection.post(crate::tox::API, &body).await?;
-        let reply = Reply::read(&answer)?;
-        if run.ending.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        match reply.c {
+        Ok(body)
+    }
+
+    /// Notes the answer to a write.
+    pub(crate) fn settle(&mut self, at: usize, code: i32) {
+        let Some(slot) = self.slots.get_mut(at) else {
+            return;
+        };
+        match code {
             0 => {
                 slot.page.acknowledge();
                 self.acknowledged += 1;
             }
-            // Perhaps made, perhaps not: the check after the restart will say.
+            // Perhaps made, perhaps not: the next check will say.
             INTERNAL => {}
             code => {
-                slot.page.refuse();
+                let refused = slot.page.refuse();
                 let name = &slot.profile.name;
                 self.refusals
-                    .push(format!("{name}: {state:?} was refused with {code}"));
+                    .push(format!("{name}: {refused:?} was refused with {code}"));
             }
         }
-        Ok(())
     }
 }
 

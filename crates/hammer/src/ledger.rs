@@ -27,6 +27,12 @@ impl Page {
         self.open.is_none().then_some(self.acknowledged)
     }
 
+    /// The state of the write that has no answer.
+    pub(crate) fn open(&self) -> Option<State> {
+        self.open
+    }
+
+    /// Whether it was written to since the last check.
     pub(crate) fn is_touched(&self) -> bool {
         self.touched
     }
@@ -51,9 +57,9 @@ impl Page {
         }
     }
 
-    /// The open write was refused: it must have no effect.
-    pub(crate) fn refuse(&mut self) {
-        self.open = None;
+    /// The open write, which this answers, was refused: it must have no effect.
+    pub(crate) fn refuse(&mut self) -> Option<State> {
+        self.open.take()
     }
 
     /// Whether the log has caught up with what look-up shows. Also true when look-up shows what it
@@ -302,7 +308,7 @@ mod tests {
     fn a_refused_write_must_have_no_effect() {
         let mut page = written(&[record(1, 1)]);
         page.begin(record(2, 1));
-        page.refuse();
+        assert_eq!(page.refuse(), Some(record(2, 1)));
         assert_eq!(page.settled(), Some(record(1, 1)));
         assert!(matches!(
             page.check(&shown(record(2, 1), 2)),

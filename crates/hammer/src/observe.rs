@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::ledger::{Observed, Page};
 use crate::clock;
 use crate::http::Connection;
+use crate::ledger::{Observed, Page};
 use crate::log_view::Trust;
 use crate::tox::{self, NO_USER, Profile, Record, Reply, UNKNOWN_NAME};
 
