@@ -334,11 +334,15 @@ struct Two {
 }
 
 async fn two() -> Two {
+    two_with(settings()).await
+}
+
+async fn two_with(settings: Settings) -> Two {
     let clock = World::start_clock();
     let shared = Arc::new(shared_memory(&clock));
     let gate = Gated::over(shared.clone());
-    let a = World::join(gate.clone(), clock.clone(), settings(), 1).await;
-    let b = World::join(shared, clock.clone(), settings(), 2).await;
+    let a = World::join(gate.clone(), clock.clone(), settings.clone(), 1).await;
+    let b = World::join(shared, clock.clone(), settings, 2).await;
     Two { gate, a, b, clock }
 }
 
@@ -439,6 +443,24 @@ async fn a_leader_that_slept_through_its_lease_commits_nothing() {
         assert_eq!(world.engine.health(), Health::Ready);
         ledger.check(world).await;
     }
+}
+
+#[tokio::test]
+async fn a_name_taken_and_released_behind_a_registration_is_refused() {
+    let Two { gate, a, b, .. } = two_with(Settings {
+        release_after: None,
+        ..settings()
+    })
+    .await;
+    gate.holds_commit.store(true, Ordering::SeqCst);
+    let (late, ()) = tokio::join!(push(&a, 1, "alice"), async {
+        push(&b, 2, "alice").await.unwrap();
+        // Another time is another nonce.
+        let delete = b.client(2).delete(b.seconds() + 1);
+        b.engine.names().release(Some(delete)).await.unwrap();
+        gate.open.notify_one();
+    });
+    assert!(matches!(late, Err(NameError::Taken)), "{late:?}");
 }
 
 #[tokio::test]

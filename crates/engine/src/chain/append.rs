@@ -110,7 +110,7 @@ pub(crate) async fn append_in(
         name: subject.name.map(|name| name.as_str().to_owned()),
     };
     tx.put(&CHAIN_HEADS, &label, &row);
-    tx.put(
+    tx.create(
         &LINKS,
         &(label, seqno.get()),
         &LinkRow {

@@ -60,7 +60,7 @@ pub(crate) fn queue_in(
     let row = IntentRow {
         entry: Bytes::copy_from_slice(&entry.encode()),
     };
-    tx.put(&INTENTS, &intent_key(&entry), &row);
+    tx.create(&INTENTS, &intent_key(&entry), &row);
     tx.effect(Effect::EntryQueued(entry));
 }
 

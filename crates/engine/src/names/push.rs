@@ -175,7 +175,8 @@ async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool)
 
 async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
     let push = &command.push;
-    if let Some(tombstone) = tx.get(&TOMBSTONES, &command.tombstone).await? {
+    // The chain's head guards the tombstone: whoever releases the name appends to its chain.
+    if let Some(tombstone) = tx.peek(&TOMBSTONES, &command.tombstone).await? {
         if !command.released.may_take(&tombstone, &command.auth_hash) {
             return Err(NameError::Taken);
         }
@@ -190,7 +191,7 @@ async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError
             visibility: push.visibility.number(),
         },
     );
-    tx.put(
+    tx.create(
         &TOX_RECORDS,
         &command.identity,
         &ToxRecordRow {

@@ -99,6 +99,28 @@ async fn a_get_is_checked_a_peek_is_not_and_absence_counts() {
 }
 
 #[tokio::test]
+async fn a_row_is_created_unread_and_never_over_another() {
+    let bench = Bench::new();
+    let create = async |attempts| {
+        in_tx!(bench, "create", |tx| async {
+            tx.create(&GUARDS, &KEY, &row(attempts));
+            assert_eq!(tx.get(&GUARDS, &KEY).await?, Some(row(attempts)));
+            Ok::<_, Outcome>(())
+        }
+        .await)
+    };
+    create(1).await.unwrap();
+    let key = GUARDS.key(&KEY);
+    let first = bench.rows.batches.lock().unwrap()[0].clone();
+    assert_eq!(first.checks, [(key.clone(), Expect::Absent)]);
+    let Err(Outcome::Internal(busy)) = create(2).await else {
+        unreachable!("the row is there");
+    };
+    assert!(busy.is_unavailable());
+    assert_eq!(bench.rows.table(GUARDS.tag()), [(key, row(1).write())]);
+}
+
+#[tokio::test]
 async fn a_lost_race_is_run_again_on_what_the_winner_left() {
     let bench = Bench::new();
     let mut runs = 0;
