@@ -26,9 +26,9 @@
 //! }
 //! ```
 //!
-//! Only records answered since they were last read or confirmed are due; others are left to age. A
-//! pass that fails may be left in the middle. If passes stop, records grow too old and `get` answers
-//! nothing, so reads go to the store.
+//! Only records answered, or asked for again after they had grown old, within the last twelve passes are
+//! due; others are left to age. A pass that fails may be left in the middle. If passes stop, records
+//! grow too old and `get` answers nothing, so reads go to the store.
 //!
 //! All these reads must see every batch whose commit has returned in this process, so they must not
 //! go to a replica that lags.
@@ -189,10 +189,12 @@ impl RecordCache {
         record: &Record,
     ) {
         let version = record.as_ref().map(|(version, _)| *version);
-        if self.hot.is_some()
+        if let Some(hot) = &self.hot
             && let Some(life) = records.peek(key).and_then(|entry| entry.life)
             && (life.read_ns() >= moment.read_ns || life.confirm(version, moment.read_ns))
         {
+            // Asked for once more after it had grown old.
+            hot.note(&life);
             return;
         }
         // A copy, because the caller's key may be a slice of a large request.
@@ -223,8 +225,8 @@ impl RecordCache {
         }
     }
 
-    /// One pass over the records answered since they were last read or confirmed, in pieces of at most
-    /// `most` keys: those that are due now, not those that become due meanwhile. A piece's time counts
+    /// One pass over the records answered lately, in pieces of at most `most` keys: those that are due
+    /// now, not those that become due meanwhile. A piece's time counts
     /// from when it is taken, so take one, read its versions, confirm it, and take the next.
     pub fn due(&self, most: usize) -> Pass<'_> {
         Pass::new(self.hot.as_ref(), most)
@@ -238,6 +240,8 @@ impl RecordCache {
         for (life, version) in due.lives().zip(found) {
             if !life.confirm(*version, due.read_ns()) {
                 records.remove_if(life.key(), |entry| entry.is(life));
+            } else if let Some(hot) = &self.hot {
+                hot.keep(life);
             }
         }
     }

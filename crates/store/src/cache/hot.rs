@@ -1,14 +1,18 @@
-//! How old records are, and which were answered since somebody looked: a bounded list, in which a
-//! record stands once.
+//! How old records are, and which were answered lately: a bounded list, in which a record stands once.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::ports::store::{Key, Version};
 
 use crate::clock::SteadyClock;
+
+/// Passes in which a record is confirmed after it was answered last: about 5 s. Reading one version
+/// among many costs a small part of reading a record alone, so keeping a record pays that is asked for
+/// every few seconds.
+pub(super) const KEPT_PASSES: u8 = 12;
 
 /// One record's age. It is never taken over by another record: a batch that drops the record leaves
 /// this to nobody.
@@ -19,6 +23,8 @@ pub(super) struct Life {
     read_ns: AtomicU64,
     /// Whether it stands in the list.
     listed: AtomicBool,
+    /// Passes it has left, unless it is answered again.
+    passes: AtomicU8,
 }
 
 impl Life {
@@ -28,6 +34,7 @@ impl Life {
             version,
             read_ns: AtomicU64::new(read_ns),
             listed: AtomicBool::new(false),
+            passes: AtomicU8::new(0),
         }
     }
 
@@ -79,6 +86,23 @@ impl Hot {
 
     /// Notes that the record was answered.
     pub(super) fn note(&self, life: &Arc<Life>) {
+        if life.passes.load(Ordering::Relaxed) != KEPT_PASSES {
+            life.passes.store(KEPT_PASSES, Ordering::Relaxed);
+        }
+        self.list_once(life);
+    }
+
+    /// Notes that a pass has confirmed the record.
+    pub(super) fn keep(&self, life: &Arc<Life>) {
+        let left = life.passes.load(Ordering::Relaxed).saturating_sub(1);
+        // An answer in between may be overlooked: then it is kept for a pass less.
+        life.passes.store(left, Ordering::Relaxed);
+        if left > 0 {
+            self.list_once(life);
+        }
+    }
+
+    fn list_once(&self, life: &Arc<Life>) {
         let full = || self.length.load(Ordering::Relaxed) >= self.most;
         if life.listed.load(Ordering::Relaxed) || full() {
             return;

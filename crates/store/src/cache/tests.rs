@@ -270,6 +270,46 @@ fn hot_records_stay_and_cold_ones_go() {
     assert_eq!(cache.get(&all[2..], SECOND), None);
 }
 
+/// Confirms all that is due as unchanged; answers how much was.
+fn confirm_all(cache: &RecordCache, version: u64) -> usize {
+    let mut count = 0;
+    for due in cache.due(2) {
+        let versions = vec![Some(Version(version)); due.keys().len()];
+        count += versions.len();
+        cache.confirm(due, &versions);
+    }
+    count
+}
+
+#[test]
+fn a_record_is_kept_for_some_passes_after_its_last_answer() {
+    let hand = Hand::default();
+    let (cache, keys) = (shared(&hand), keys(["k"]));
+    put_in(&cache, &keys, &[record(1)]);
+    assert_eq!(confirm_all(&cache, 1), 0, "never asked for again");
+    for _ in 0..2 {
+        assert!(cache.get(&keys, SECOND).is_some());
+        for pass in 1..=hot::KEPT_PASSES {
+            hand.forward(400);
+            assert_eq!(confirm_all(&cache, 1), 1, "{pass}");
+        }
+        assert_eq!(confirm_all(&cache, 1), 0);
+        hand.forward(600);
+    }
+    hand.forward(401);
+    assert_eq!(cache.get(&keys, SECOND), None);
+}
+
+#[test]
+fn a_record_read_again_unchanged_is_kept_and_a_changed_one_is_not() {
+    let hand = Hand::default();
+    let (cache, all) = (shared(&hand), keys(["same", "changed"]));
+    put_in(&cache, &all, &[record(1), record(1)]);
+    hand.forward(5000);
+    put_in(&cache, &all, &[record(1), record(2)]);
+    assert_eq!(due(&cache), &all[..1]);
+}
+
 #[test]
 fn the_list_is_bounded_and_forgets_nothing_for_good() {
     let hand = Hand::default();
