@@ -27,7 +27,7 @@ use crate::traffic::{Driven, Pace, Request, Source, drive};
 /// Requests sealed ahead for each second of a first round.
 const AHEAD_PER_SECOND: f64 = 6_000.0;
 /// How much more than the last round took is sealed ahead of the next.
-const AHEAD_MARGIN: f64 = 1.3;
+const AHEAD_MARGIN: f64 = 2.0;
 /// The log has taken in what was registered when its size has not changed for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
