@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::processes::Process;
 use engine::statistics::{LeaseStatistics, Statistics, TableStatistics, statistics};
 use serde_json::{Value, json};
 
@@ -123,15 +124,21 @@ fn words(store: &str, counted: &Statistics) -> String {
         ));
     }
     for process in &counted.processes {
-        line(format!(
-            "process {}, release {}, since {}, seen {} s ago",
-            process.id,
-            process.version,
-            process.started,
-            process.seen_ago.as_secs()
-        ));
+        line(told(process));
     }
     text
+}
+
+/// A process; without a row of its own it is known by its role only.
+fn told(process: &Process) -> String {
+    let Some((version, started)) = process.version.as_ref().zip(process.started) else {
+        return format!("process {}", process.id);
+    };
+    let seen = process.seen_ago.as_secs();
+    format!(
+        "process {}, release {version}, since {started}, seen {seen} s ago",
+        process.id
+    )
 }
 
 fn total(counted: &Statistics) -> (u64, u64) {
@@ -178,7 +185,7 @@ fn object(store: &str, counted: &Statistics) -> Value {
         .map(|process| {
             json!({
                 "id": process.id.to_string(), "version": process.version,
-                "started_ms": process.started.0,
+                "started_ms": process.started.map(|started| started.0),
                 "seen_ago_ms": u64::try_from(process.seen_ago.as_millis()).unwrap_or(u64::MAX),
                 "roles": process.roles,
             })
