@@ -1,13 +1,11 @@
 //! A process that stops gives the lead of the log back.
 
-use std::sync::Arc;
-
-use testkit::{World, default_settings, shared_memory};
+use testkit::{World, default_settings, empty_shared_store};
 
 /// Two processes over one store and one clock.
 async fn two_worlds() -> (World, World) {
     let clock = World::start_clock();
-    let store = Arc::new(shared_memory(&clock));
+    let store = empty_shared_store(&clock).await;
     let first = World::join(store.clone(), clock.clone(), default_settings(), 1).await;
     let second = World::join(store, clock, default_settings(), 2).await;
     (first, second)

@@ -15,7 +15,7 @@ pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
 pub use audit::{Audit, audit, check_bundle, read_checkpoint};
 pub use exchange::{Exchange, exchange};
 pub use fleet::Fleet;
-pub use place::{empty_store, is_in_memory};
+pub use place::{empty_shared_store, empty_store, is_in_memory};
 pub use store::faulty::{Faults, Faulty, Mode};
 pub use store::memory::MemoryStore;
 pub use stores::{LaggingStore, SwapStore, copy_of, memory, shared_memory};

@@ -14,7 +14,7 @@ use engine::types::UnixMillis;
 use store::Options;
 use tempfile::TempDir;
 
-use crate::FixedClock;
+use crate::{FixedClock, shared_memory};
 
 /// The environment variable that names the kind of store.
 const STORE_URL: &str = "STORE_URL";
@@ -44,6 +44,17 @@ pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
         store,
         _place: place,
     })
+}
+
+/// An empty store that several processes may have open: an [`empty_store`] where that is one, else in
+/// memory.
+pub async fn empty_shared_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
+    let store = empty_store(clock).await;
+    if store.is_shared() {
+        store
+    } else {
+        Arc::new(shared_memory(clock))
+    }
 }
 
 /// Whether an [`empty_store`] is in memory, where a test can afford many worlds.

@@ -1,6 +1,7 @@
 //! Runs the binary: commands to their end, servers until they are told to stop.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest time any server or answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place of its own for one test: home and working directory in one.
 pub(crate) struct Place {
@@ -27,6 +28,9 @@ pub(crate) struct Ran {
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// What it writes to its standard error: a file, as a pipe that nobody reads fills up and holds
+    /// the server.
+    log: File,
     /// What it announced.
     pub(crate) announced: Value,
 }
@@ -66,20 +70,25 @@ impl Place {
     /// Starts a server on a free port and waits until it announces itself.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
         let port = ["--json", "serve", "--set", "server.listen=127.0.0.1:0"];
+        let mut log = tempfile::tempfile().unwrap();
         let mut child = self
             .command(&[&port, arguments].concat())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log.try_clone().unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let Ok(announced) = serde_json::from_str(&line) else {
-            let ran: Ran = child.wait_with_output().unwrap().into();
-            panic!("the server did not start: {}", ran.stderr);
+            child.wait().unwrap();
+            panic!("the server did not start: {}", text_of(&mut log));
         };
-        Server { child, announced }
+        Server {
+            child,
+            log,
+            announced,
+        }
     }
 
     /// Starts a server that must refuse to start.
@@ -112,10 +121,7 @@ impl Server {
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        let stderr = self.child.stderr.as_mut().unwrap();
-        stderr.read_to_string(&mut log).unwrap();
-        (self.child.wait().unwrap(), log)
+        (self.child.wait().unwrap(), text_of(&mut self.log))
     }
 
     /// Kills the process, as a power cut would.
@@ -126,12 +132,24 @@ impl Server {
 
     /// Status and body of a GET in plain HTTP.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.send("GET", path, "")
+    }
+
+    /// Status and body of a POST in plain HTTP.
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.send("POST", path, body)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let url = self.url();
         let address = url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -161,6 +179,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// All of a file that another process has written.
+fn text_of(file: &mut File) -> String {
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// Copies a directory and everything below it.

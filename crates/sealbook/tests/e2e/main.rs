@@ -9,5 +9,6 @@
 mod client;
 mod convert;
 mod harness;
+mod postgres;
 mod serve;
 mod verify;

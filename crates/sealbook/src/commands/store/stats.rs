@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::processes::Process;
 use engine::statistics::{LeaseStatistics, Statistics, TableStatistics, statistics};
 use serde_json::{Value, json};
 
@@ -124,21 +123,17 @@ fn words(store: &str, counted: &Statistics) -> String {
         ));
     }
     for process in &counted.processes {
-        line(told(process));
+        line(format!(
+            "process {}, release {}, since {}, seen {} s ago",
+            process.id,
+            process.version.as_deref().unwrap_or("unknown"),
+            process
+                .started
+                .map_or_else(|| "unknown".into(), |started| started.to_string()),
+            process.seen_ago.as_secs()
+        ));
     }
     text
-}
-
-/// A process; without a row of its own it is known by its role only.
-fn told(process: &Process) -> String {
-    let Some((version, started)) = process.version.as_ref().zip(process.started) else {
-        return format!("process {}", process.id);
-    };
-    let seen = process.seen_ago.as_secs();
-    format!(
-        "process {}, release {version}, since {started}, seen {seen} s ago",
-        process.id
-    )
 }
 
 fn total(counted: &Statistics) -> (u64, u64) {
