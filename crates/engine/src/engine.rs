@@ -69,13 +69,13 @@ struct Inner {
 
 impl Engine {
     /// Opens the directory in a store, or creates it in an empty one. Of several processes that do
-    /// so at once one creates it.
+    /// so at once one creates it. On a shared store the process is known to the others from then on.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(ports: Ports, settings: Settings) -> Result<Self, OpenError> {
         let clock = Clock::new(ports.timer.clone());
-        let at = clock.follow(&ports.store).await?;
+        clock.follow(&ports.store).await?;
         let meta = open::meta(&ports, &settings, clock.now()).await?;
         let log_key = open::log_key(&ports, &meta.origin)?;
         let started = ports.timer.monotonic();
@@ -101,10 +101,9 @@ impl Engine {
         };
         inner.sequencer.look_in_store();
         let engine = Self(Arc::new(inner));
-        engine
-            .flood()
-            .share_with(processes::others(&engine, at).await?);
-        open::appear(&engine).await?;
+        if engine.is_shared() {
+            open::join(&engine).await?;
+        }
         Ok(engine)
     }
 
@@ -136,7 +135,7 @@ impl Engine {
     }
 
     /// The processes that have the store open, or had it lately, this one among them; the others
-    /// are known on a shared store only. Three reads in one round trip.
+    /// are known on a shared store. Three reads in one round trip.
     ///
     /// # Errors
     /// Our own failures only.

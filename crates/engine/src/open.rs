@@ -10,7 +10,7 @@ use crate::error::Internal;
 use crate::log::ground::{self, root_of};
 use crate::log::head::Head;
 use crate::log::{LogError, sequencer};
-use crate::marks::{self, Mark, Marks};
+use crate::marks::{Mark, Marks};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, Direction, Expect, Freshness, Key, KeyRange, StoreError};
 use crate::processes;
@@ -97,6 +97,23 @@ pub(crate) async fn meta(
     }
 }
 
+/// Makes the process known to the others of a shared store, then looks whether the store is still one
+/// to serve: whoever marks it looks for processes after that, so that one sees the other.
+///
+/// # Errors
+/// When the store has been marked, and our own failures.
+pub(crate) async fn join(engine: &Engine) -> Result<(), OpenError> {
+    processes::beat(engine).await?;
+    let refused = stored_meta(engine.ports()).await.err();
+    match refused {
+        None => Ok(()),
+        Some(refused) => {
+            processes::leave(engine).await?;
+            Err(refused)
+        }
+    }
+}
+
 async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
     let [moved, arriving] = Marks::keys();
     let keys = [moved, arriving, META.key(&())];
@@ -107,21 +124,6 @@ async fn stored_meta(ports: &Ports) -> Result<Option<MetaRow>, OpenError> {
     }
     let row = rows.next().flatten();
     Ok(row.map(|(_, row)| META.read(&row)).transpose()?)
-}
-
-/// Makes this process known to others, and only then looks for the mark of a move once more: who
-/// moves the directory writes the mark, and then looks for processes. So one of the two sees the
-/// other. Nothing on a store that is not shared; else the round trips of a beat and one read.
-pub(crate) async fn appear(engine: &Engine) -> Result<(), OpenError> {
-    if !engine.is_shared() {
-        return Ok(());
-    }
-    processes::beat(engine).await?;
-    let Some(mark) = marks::mark(engine.ports().store.as_ref()).await? else {
-        return Ok(());
-    };
-    processes::leave(engine).await?;
-    Err(mark.into())
 }
 
 /// Creates a directory in an empty store; `None` when another process did so meanwhile.

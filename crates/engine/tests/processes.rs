@@ -112,7 +112,7 @@ async fn one_process_leads_and_says_so() {
             "{one:?}"
         );
         assert_eq!(one.id.to_string().len(), 32);
-        assert!(!one.version.is_empty() && one.started.0 > 0);
+        assert!(one.version.is_some() && one.started.is_some());
     }
     let listed = engine::processes::list(&fleet.store).await.unwrap();
     assert_eq!(listed.len(), 4);
@@ -495,17 +495,17 @@ async fn a_heartbeat_that_fails_stops_nothing() {
     fleet.join_over(Arc::new(faulty), clock).await;
     fleet.join().await;
     faults.fail_keys(Mode::Fail, |key| key.first() == Some(&0x67));
-    fleet.run(30 * SECOND).await;
+    fleet.run(75 * SECOND).await;
     assert!(faults.fired() > 10);
     let pushed = push(&fleet, 0, 1).await.unwrap();
     fleet.run(SECOND).await;
     let log = fleet.world(0).engine.log();
     let covered = log.wait_covered(label("name1"), pushed.head.seqno, Duration::ZERO);
     assert!(covered.await.unwrap().is_some());
-    assert_eq!(fleet.world(1).engine.processes().await.unwrap().len(), 1);
+    assert_eq!(self::rows(&fleet.store, 0x67).await, 1);
     faults.clear();
     fleet.run(3 * SECOND).await;
-    assert_eq!(fleet.world(1).engine.processes().await.unwrap().len(), 2);
+    assert_eq!(self::rows(&fleet.store, 0x67).await, 2);
 }
 
 /// A machine's clock that is `hours` ahead of the store's.

@@ -39,7 +39,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::clock::Clock;
+use crate::cache::{Lifetime, RecordCache};
+use crate::clock::{Clock, steady_clock};
 use crate::{OpenError, Options, limits};
 use batch::Planned;
 use condition::Condition;
@@ -62,12 +63,12 @@ const QUEUE_SHARES_MIN: u32 = 16;
 pub struct PostgresStore {
     shared: Arc<Shared>,
     shares: Arc<Semaphore>,
-    reader: Reader,
+    reader: Arc<Reader>,
     clock: Option<Clock>,
     /// The workers; taken out by whoever closes the store.
     workers: Mutex<JoinSet<()>>,
-    /// The probe.
-    _probe: JoinSet<()>,
+    /// What runs beside them until the store is closed: the probe, and what keeps the cache young.
+    attendants: Mutex<JoinSet<()>>,
 }
 
 impl PostgresStore {
@@ -91,34 +92,27 @@ impl PostgresStore {
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
         let condition = Arc::new(Condition::new());
-        let reader = Reader {
+        let reader = Arc::new(Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,
             condition: Arc::clone(&condition),
-        };
-        let mut probe = JoinSet::new();
-        probe.spawn(condition::watch_over(
-            Arc::clone(&connector),
-            Arc::clone(&condition),
-        ));
+        });
         let shared = Arc::new(Shared {
             connector,
             condition,
             queue: Queue::new(),
+            cache: RecordCache::new(options.cache_bytes, Lifetime::Shared(steady_clock())),
             queue_wait: options.queue_wait,
             commit_wait: options.commit_wait,
         });
-        let mut workers = JoinSet::new();
-        for _ in 0..WORKERS {
-            workers.spawn(worker::run(Arc::clone(&shared)));
-        }
+        let (workers, attendants) = staff(&shared, &reader);
         Ok(Self {
             shared,
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
             reader,
             clock: options.clock,
             workers: Mutex::new(workers),
-            _probe: probe,
+            attendants: Mutex::new(attendants),
         })
     }
 
@@ -153,9 +147,19 @@ impl Store for PostgresStore {
     async fn get_many(
         &self,
         keys: &[Key],
-        _fresh: Freshness,
+        fresh: Freshness,
     ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.reader.get(keys).await
+        let Freshness::Within(within) = fresh else {
+            return self.reader.get(keys).await;
+        };
+        let cache = &self.shared.cache;
+        if let Some(found) = cache.get(keys, within) {
+            return Ok(found);
+        }
+        let moment = cache.moment();
+        let found = self.reader.get(keys).await?;
+        cache.fill(moment, keys, &found);
+        Ok(found)
     }
 
     async fn scan(
@@ -183,7 +187,7 @@ impl Store for PostgresStore {
         let answer = self.enqueue(planned).await?;
         match timeout(self.shared.commit_wait, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(closed()),
+            Ok(Err(_)) => Err(CommitError::Fatal("its worker has ended".to_owned())),
             Err(_) => {
                 let waited = self.shared.commit_wait.as_secs();
                 Err(CommitError::Unavailable(format!(
@@ -210,18 +214,41 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.shared.queue.close();
-        let workers =
+        let mut workers =
             std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
-        workers.join_all().await;
+        while let Some(ended) = workers.join_next().await {
+            if ended.is_err() {
+                tracing::error!("a worker of the store ended by a panic");
+            }
+        }
         self.shared.condition.close();
+        self.attendants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
         self.reader.pool.close();
     }
+}
+
+/// Starts the workers and the attendants. They end with the store.
+fn staff(shared: &Arc<Shared>, reader: &Arc<Reader>) -> (JoinSet<()>, JoinSet<()>) {
+    let (mut workers, mut attendants) = (JoinSet::new(), JoinSet::new());
+    for _ in 0..WORKERS {
+        workers.spawn(worker::run(Arc::clone(shared)));
+    }
+    let (connector, condition) = (Arc::clone(&shared.connector), Arc::clone(&shared.condition));
+    attendants.spawn(condition::watch_over(connector, condition));
+    attendants.spawn(reads::keep_confirming(
+        Arc::clone(reader),
+        Arc::clone(shared),
+    ));
+    (workers, attendants)
 }
 
 fn not_open(connector: &Connector, refusal: Refusal) -> OpenError {
     let said = refusal.said;
     match refusal.kind {
-        RefusalKind::Unreachable => OpenError::Unreachable { said },
+        RefusalKind::Unreachable | RefusalKind::Full => OpenError::Unreachable { said },
         RefusalKind::Tls => OpenError::NotTrusted { said },
         RefusalKind::Login => OpenError::LoginRefused { said },
         RefusalKind::NoDatabase => OpenError::NoDatabase {

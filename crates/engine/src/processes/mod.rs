@@ -7,6 +7,7 @@
 pub(crate) mod clock;
 pub(crate) mod leases;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +28,12 @@ pub struct Process {
     /// Its id, drawn when it opened the store.
     pub id: ProcessId,
     /// How long ago its row was written, by the store's clock; a living process writes it every 2 s.
+    /// Zero for one without a row.
     pub seen_ago: Duration,
-    /// When it opened the store.
-    pub started: UnixMillis,
-    /// The release it runs.
-    pub version: String,
+    /// When it opened the store, if it has a row.
+    pub started: Option<UnixMillis>,
+    /// The release it runs, if it has a row.
+    pub version: Option<String>,
     /// Whether it is the one that asked.
     pub is_me: bool,
     /// The roles it has now: `sequence`, `sweep`.
@@ -41,21 +43,18 @@ pub struct Process {
 /// Rows of processes and leases, and the store's time when they were read.
 struct Seen {
     now: UnixMillis,
-    processes: Vec<(ProcessId, ProcessRow)>,
+    processes: BTreeMap<ProcessId, Option<ProcessRow>>,
     leases: Vec<(String, LeaseRow)>,
 }
 
-/// The processes of a shared store and their roles, by their rows, in order of their ids. Three
-/// reads in one round trip.
-///
-/// Empty for a store that is not shared: its one process writes no row.
+/// The processes of a store, in order of their ids: those that have a row, and those that have none
+/// and yet a role, as the only process of a store does not write rows, and one whose heartbeats fail
+/// may lead all the same. Three reads in one round trip.
 ///
 /// # Errors
 /// Our own failures only.
 pub async fn list(store: &Arc<dyn Store>) -> Result<Vec<Process>, Internal> {
-    let seen = look(store).await?;
-    let shown = |(id, row): &(ProcessId, ProcessRow)| seen.process(*id, row);
-    Ok(seen.processes.iter().map(shown).collect())
+    Ok(look(store).await?.shown(None))
 }
 
 /// What the engine shows of the processes: the rows, and itself if it has none.
@@ -65,15 +64,10 @@ pub async fn list(store: &Arc<dyn Store>) -> Result<Vec<Process>, Internal> {
 pub(crate) async fn seen_by(engine: &Engine) -> Result<Vec<Process>, Internal> {
     let mut seen = look(&engine.ports().store).await?;
     let me = engine.process_id();
-    if !seen.processes.iter().any(|(id, _)| *id == me) {
-        let row = my_row(engine, seen.now);
-        seen.processes.push((me, row));
-    }
-    let shown = |(id, row): &(ProcessId, ProcessRow)| Process {
-        is_me: *id == me,
-        ..seen.process(*id, row)
-    };
-    Ok(seen.processes.iter().map(shown).collect())
+    let mine = my_row(engine, seen.now);
+    let row = seen.processes.entry(me).or_default();
+    row.get_or_insert(mine);
+    Ok(seen.shown(Some(me)))
 }
 
 async fn look(store: &Arc<dyn Store>) -> Result<Seen, Internal> {
@@ -82,14 +76,19 @@ async fn look(store: &Arc<dyn Store>) -> Result<Seen, Internal> {
         scan_table(store, &PROCESSES, PROCESSES.range(&[]), PROCESSES_MAX),
         scan_table(store, &LEASES, LEASES.range(&[]), PROCESSES_MAX),
     );
+    let (now, leases) = (now?, leases?);
+    let rows = processes?.into_iter().map(|(id, _, row)| (id, Some(row)));
+    let mut processes: BTreeMap<_, _> = rows.collect();
+    for (.., lease) in leases.iter().filter(|(.., lease)| now.0 < lease.until_ms) {
+        if let Ok(id) = lease.holder.as_slice().try_into() {
+            processes.entry(ProcessId(id)).or_default();
+        }
+    }
     let name = |role: Vec<u8>| String::from_utf8_lossy(&role).into_owned();
     Ok(Seen {
-        now: now?,
-        processes: processes?
-            .into_iter()
-            .map(|(id, _, row)| (id, row))
-            .collect(),
-        leases: leases?
+        now,
+        processes,
+        leases: leases
             .into_iter()
             .map(|(role, _, row)| (name(role), row))
             .collect(),
@@ -97,20 +96,26 @@ async fn look(store: &Arc<dyn Store>) -> Result<Seen, Internal> {
 }
 
 impl Seen {
-    fn process(&self, id: ProcessId, row: &ProcessRow) -> Process {
-        let bid = Bid {
-            by: id,
-            at: self.now,
+    fn shown(&self, me: Option<ProcessId>) -> Vec<Process> {
+        let show = |(id, row): (&ProcessId, &Option<ProcessRow>)| {
+            let bid = Bid {
+                by: *id,
+                at: self.now,
+            };
+            let held = self.leases.iter().filter(|(_, lease)| bid.holds(lease));
+            let row = row.as_ref();
+            Process {
+                id: *id,
+                seen_ago: row.map_or(Duration::ZERO, |row| {
+                    self.now.since(UnixMillis(row.seen_ms))
+                }),
+                started: row.map(|row| UnixMillis(row.started_ms)),
+                version: row.map(|row| row.version.clone()),
+                is_me: Some(*id) == me,
+                roles: held.map(|(role, _)| role.clone()).collect(),
+            }
         };
-        let held = self.leases.iter().filter(|(_, lease)| bid.holds(lease));
-        Process {
-            id,
-            seen_ago: self.now.since(UnixMillis(row.seen_ms)),
-            started: UnixMillis(row.started_ms),
-            version: row.version.clone(),
-            is_me: false,
-            roles: held.map(|(role, _)| role.clone()).collect(),
-        }
+        self.processes.iter().map(show).collect()
     }
 }
 
@@ -144,16 +149,12 @@ pub(crate) async fn beat(engine: &Engine) -> Result<(), Internal> {
     Ok(counted?)
 }
 
-/// How many other processes live at a time of the store's clock; none where nothing is shared. One
-/// read.
+/// How many other processes live at a time of the store's clock. One read.
 ///
 /// # Errors
 /// As [`Store::scan`].
-pub(crate) async fn others(engine: &Engine, now: UnixMillis) -> Result<u32, StoreError> {
+async fn others(engine: &Engine, now: UnixMillis) -> Result<u32, StoreError> {
     let store = &engine.ports().store;
-    if !store.is_shared() {
-        return Ok(0);
-    }
     let rows = scan_table(store, &PROCESSES, PROCESSES.range(&[]), PROCESSES_MAX).await?;
     let me = engine.process_id();
     let others = rows

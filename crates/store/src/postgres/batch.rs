@@ -66,6 +66,17 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// The keys it puts or deletes.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Key> {
+        let writes = self
+            .touches
+            .iter()
+            .filter(|touch| touch.write != Write::Nothing);
+        writes.map(|touch| &touch.key)
+    }
+}
+
 fn touch_of<'a>(
     key: Key,
     touches: &'a mut Vec<Touch>,

@@ -52,6 +52,8 @@ pub(crate) struct Refusal {
 pub(crate) enum RefusalKind {
     /// Nobody answers, or nobody that takes writes.
     Unreachable,
+    /// It takes no more connections.
+    Full,
     /// The certificate is not trusted, or none is offered.
     Tls,
     /// User or password are wrong.
@@ -194,6 +196,7 @@ fn refusal_kind(error: &tokio_postgres::Error) -> RefusalKind {
             RefusalKind::Login
         }
         Some(&SqlState::UNDEFINED_DATABASE) => RefusalKind::NoDatabase,
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => RefusalKind::Full,
         // The library tells its own kinds apart in words only.
         None if error.to_string().contains("TLS") => RefusalKind::Tls,
         None if error.to_string().contains("authentication") => RefusalKind::Login,

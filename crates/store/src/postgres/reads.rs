@@ -15,14 +15,14 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::condition::Condition;
-use super::connection::Parameters;
+use super::connection::{Parameters, RefusalKind};
 use super::failure::{Failure, is_broken, reason};
 use super::jitter;
 use super::pool::{Opener, ReadPool, no_connection};
 use super::statements::{Part, Parts, Query, parts_of};
+use super::worker::Shared;
+use crate::cache::{Record, RecordCache};
 
-/// What a read of one key answers.
-type Record = Option<(Version, Bytes)>;
 /// Versions by key; keys that are absent are not in it.
 type Versions = HashMap<Vec<u8>, Version>;
 
@@ -36,6 +36,11 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 const LONG_SCAN_ROWS: u32 = 10_000;
 /// this many times more.
 const LONG_SCAN_PATIENCE: u32 = 12;
+
+/// Time between two passes over the cached records in use: short enough for reads within 1 s.
+const CONFIRM_EVERY: Duration = Duration::from_millis(400);
+/// Versions that one statement of a pass asks for.
+const CONFIRM_KEYS: usize = 1_000;
 
 /// Reads through a pool.
 pub(crate) struct Reader {
@@ -107,15 +112,8 @@ impl Reader {
 
     /// Evaluates checks as of one moment; answers the newest version among them.
     pub(crate) async fn check(&self, checks: &[(Key, Expect)]) -> Result<Version, CommitError> {
-        let split = Split::of(checks.iter().map(|(key, _)| key));
-        let found = if split.is_empty() {
-            Versions::new()
-        } else {
-            let query = Query::Versions(split.parts());
-            let rows = self.run(query, &split.parameters(), self.wait).await;
-            let rows = rows.map_err(|error| CommitError::Unavailable(said(error)))?;
-            versions(&rows).map_err(|error| CommitError::Unavailable(reason(&error)))?
-        };
+        let found = self.versions(checks.iter().map(|(key, _)| key)).await;
+        let found = found.map_err(|error| CommitError::Unavailable(said(error)))?;
         match first_failed(checks, &found) {
             Some(index) => Err(CommitError::Conflict(index)),
             None => Ok(found.into_values().max().unwrap_or(Version(0))),
@@ -132,9 +130,29 @@ impl Reader {
         Ok(UnixMillis(u64::try_from(millis).unwrap_or_default()))
     }
 
+    async fn versions<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a Key>,
+    ) -> Result<Versions, StoreError> {
+        let split = Split::of(keys);
+        if split.is_empty() {
+            return Ok(Versions::new());
+        }
+        let query = Query::Versions(split.parts());
+        let rows = self.run(query, &split.parameters(), self.wait).await?;
+        versions(&rows).map_err(unreadable)
+    }
+
     async fn connection(&self) -> Result<Object<Opener>, StoreError> {
         self.pool.get().await.map_err(|error| {
-            let nobody_answers = matches!(error, PoolError::Backend(_));
+            // Those that write may still have theirs when there is none left for a read.
+            let nobody_answers = match &error {
+                PoolError::Backend(refusal) => refusal.kind != RefusalKind::Full,
+                PoolError::Timeout(_)
+                | PoolError::Closed
+                | PoolError::NoRuntimeSpecified
+                | PoolError::PostCreateHook(_) => false,
+            };
             let why = no_connection(error);
             if nobody_answers {
                 self.condition.pause(&why);
@@ -179,6 +197,30 @@ impl Reader {
             return Err(StoreError::Unavailable(reason(&error)));
         }
     }
+}
+
+/// Asks again and again whether the cached records in use are still the newest ones, so that those
+/// which others do not change are answered without a read. Runs until it is ended.
+pub(crate) async fn keep_confirming(reader: Arc<Reader>, shared: Arc<Shared>) {
+    loop {
+        sleep(CONFIRM_EVERY).await;
+        if let Err(error) = confirm(&reader, &shared.cache).await {
+            tracing::debug!("cached records grow old: {error}");
+        }
+    }
+}
+
+async fn confirm(reader: &Reader, cache: &RecordCache) -> Result<(), StoreError> {
+    for due in cache.due(CONFIRM_KEYS) {
+        let found = reader.versions(due.keys().iter()).await?;
+        let versions: Vec<Option<Version>> = due
+            .keys()
+            .iter()
+            .map(|key| found.get(key.as_ref()).copied())
+            .collect();
+        cache.confirm(due, &versions);
+    }
+    Ok(())
 }
 
 /// Keys by their table; the empty key, which no row has, is in none.

@@ -15,6 +15,7 @@ use super::jitter;
 use super::queue::{Job, Queue};
 use super::reads::{Split, first_failed, versions};
 use super::statements::Query;
+use crate::cache::RecordCache;
 
 /// Tries of a group that the database sends back.
 const TRIES: u32 = 12;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) connector: Arc<Connector>,
     pub(crate) condition: Arc<Condition>,
     pub(crate) queue: Queue,
+    pub(crate) cache: RecordCache,
     /// Longest wait while writes are paused.
     pub(crate) queue_wait: Duration,
     /// Longest wait for a batch, and for one call.
@@ -40,6 +42,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         shared,
         connection: None,
     };
+    // Taken early, so that readers cannot take the last one; without it the first batch will tell.
+    worker.connection = worker.connection().await.ok();
     loop {
         worker.wait_while_paused().await;
         let Some(group) = worker.shared.queue.next().await else {
@@ -79,7 +83,13 @@ impl Worker {
             if group.is_empty() {
                 return;
             }
-            let failure = match self.call(&group).await {
+            let shared = Arc::clone(&self.shared);
+            let written = group.iter().flat_map(|job| job.batch.written());
+            let writing = shared.cache.writing(written);
+            let called = self.call(&group).await;
+            // Before anybody is answered, whatever the outcome.
+            drop(writing);
+            let failure = match called {
                 Ok(version) => {
                     self.shared.condition.resume();
                     return self.answer(group, |_| Ok(version));

@@ -2,7 +2,7 @@
 //! by itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::ports::store::{CommitError, Expect, Freshness, Health, Key, Store};
@@ -67,10 +67,16 @@ async fn until_ready(store: &dyn Store) {
     .await;
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Writers that keep on, and what was acknowledged to them.
 struct Load {
     ended: Arc<AtomicBool>,
     acknowledged: Arc<Mutex<Vec<Key>>>,
+    /// What the others were told.
+    refusals: Arc<Mutex<Vec<String>>>,
     writers: JoinSet<()>,
 }
 
@@ -78,10 +84,11 @@ impl Load {
     fn on(store: &Arc<dyn Store>, name: &'static str) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::<Mutex<Vec<Key>>>::default();
+        let refusals = Arc::<Mutex<Vec<String>>>::default();
         let mut writers = JoinSet::new();
         for writer in 0..8 {
             let (store, ended) = (store.clone(), ended.clone());
-            let acknowledged = acknowledged.clone();
+            let (acknowledged, refusals) = (acknowledged.clone(), refusals.clone());
             writers.spawn(async move {
                 for number in 0.. {
                     if ended.load(Ordering::Relaxed) {
@@ -95,11 +102,12 @@ impl Load {
                         .extend(put(&format!("{name}/{writer}/{number}"), "1").puts);
                     match store.commit(batch).await {
                         Ok(_) => {
-                            let mut keys =
-                                acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-                            keys.push(key);
+                            held(&acknowledged).push(key);
                         }
-                        Err(CommitError::Unavailable(_)) => sleep(Duration::from_millis(20)).await,
+                        Err(CommitError::Unavailable(why)) => {
+                            held(&refusals).push(why);
+                            sleep(Duration::from_millis(20)).await;
+                        }
                         Err(other) => panic!("{other}"),
                     }
                 }
@@ -108,15 +116,13 @@ impl Load {
         Self {
             ended,
             acknowledged,
+            refusals,
             writers,
         }
     }
 
     fn count(&self) -> usize {
-        self.acknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        held(&self.acknowledged).len()
     }
 
     /// Waits until this many more were acknowledged.
@@ -132,11 +138,7 @@ impl Load {
     async fn end(self, store: &dyn Store) {
         self.ended.store(true, Ordering::Relaxed);
         self.writers.join_all().await;
-        let keys = self
-            .acknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let keys = held(&self.acknowledged).clone();
         assert!(keys.len() > 100, "the load was one: {}", keys.len());
         let found = store.get_many(&keys, Freshness::Now).await.expect("a read");
         let lost = found.iter().filter(|row| row.is_none()).count();
@@ -263,22 +265,67 @@ async fn no_connections_left() {
         ..Settings::default()
     });
     let store = open(&server.url()).await;
+    let ours = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sealbook'";
+    until("the workers are connected", async || {
+        sql(&server.url(), ours).await.len() == 4
+    })
+    .await;
     let mut others = Vec::new();
     let mut drivers = JoinSet::new();
     while let Ok((client, connection)) = tokio_postgres::connect(&server.url(), NoTls).await {
         drivers.spawn(connection);
         others.push(client);
     }
-    let why = refused(&*store, "1/row", QUEUE_WAIT).await;
+    let keys = [Key::from_static(b"1/row")];
+    let read = store.get_many(&keys, Freshness::Now).await;
+    let why = read.expect_err("no connection is left").to_string();
     assert!(why.contains("no more connections"), "{why}");
-    let read = store
-        .get_many(&[Key::from_static(b"1")], Freshness::Now)
-        .await;
-    let why = read.expect_err("no connection either").to_string();
-    assert!(why.contains("no more connections"), "{why}");
+    store
+        .commit(put("1/row", "1"))
+        .await
+        .expect("the workers have theirs");
+    assert_eq!(store.health(), Health::Ready);
+
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sealbook'";
+    others[0]
+        .batch_execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        .await
+        .expect("set");
+    others[0]
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .expect("a reload");
+    others[0].batch_execute(end).await.expect("an end");
+    until_paused_by_reads(&*store, &keys).await;
+    others[0]
+        .batch_execute("SET default_transaction_read_only = off")
+        .await
+        .expect("set");
+    others[0]
+        .batch_execute("ALTER SYSTEM RESET ALL")
+        .await
+        .expect("reset");
+    others[0]
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .expect("a reload");
     drop(others);
     until_ready(&*store).await;
+    until("reads find a connection", async || {
+        store.get_many(&keys, Freshness::Now).await.is_ok()
+    })
+    .await;
     store.commit(put("1/row", "2")).await.expect("a commit");
+    store.close().await;
+}
+
+/// Reads notice too when there is nobody who takes writes.
+async fn until_paused_by_reads(store: &dyn Store, keys: &[Key]) {
+    until("a read says that nobody is there", async || {
+        let read = store.get_many(keys, Freshness::Now).await;
+        read.is_err() && matches!(store.health(), Health::WritesPaused(_))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -299,6 +346,12 @@ async fn a_standby_that_waits_and_takes_over() {
     })
     .await;
     until_paused(&*store).await;
+    until("the warning is told", async || {
+        held(&load.refusals)
+            .iter()
+            .any(|why| why.contains("the database warns"))
+    })
+    .await;
     let before = load.count();
     refused(&*store, "1/waits", COMMIT_WAIT).await;
     assert_eq!(
