@@ -71,6 +71,9 @@ pub const INTENT_SHARDS: u8 = 16;
 pub const CONFLICTS_MAX: u32 = 16;
 /// Longest pause between two tries of a unit of work.
 pub const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(20);
+/// Longest look for the outcome of a batch that the store did not answer for: its caller has waited
+/// for the whole of a commit by then.
+pub const OUTCOME_WAIT: Duration = Duration::from_secs(1);
 
 /// Life of a job's lease: the longest one attempt may take.
 pub const JOB_LEASE: Duration = Duration::from_secs(60);

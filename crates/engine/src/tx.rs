@@ -8,7 +8,7 @@ use bytes::Bytes;
 use merkle::entry::LogEntry;
 
 use crate::error::Internal;
-use crate::limits::{CONFLICT_PAUSE_MAX, CONFLICTS_MAX};
+use crate::limits::{CONFLICT_PAUSE_MAX, CONFLICTS_MAX, OUTCOME_WAIT};
 use crate::ports::rng::{Rng, draw};
 use crate::ports::store::{
     Batch, CommitError, Direction, Expect, Freshness, Key, KeyRange, Store, StoreError, Version,
@@ -304,7 +304,12 @@ impl Unit<'_> {
                 Settled::Done(outcome)
             }
             Err(error) => {
-                if self.holds(&puts).await {
+                // The caller has waited long enough for a store that is away.
+                let holds = tokio::select! {
+                    holds = self.holds(&puts) => holds,
+                    () = self.timer.sleep(OUTCOME_WAIT) => false,
+                };
+                if holds {
                     self.sink.apply(effects);
                 } else {
                     self.sink.doubt();

@@ -8,6 +8,7 @@ mod problem;
 mod reference;
 mod schema;
 mod sources;
+mod stores;
 mod values;
 
 use std::ffi::OsString;
@@ -16,12 +17,13 @@ use std::path::{Path, PathBuf};
 pub(crate) use problem::Problems;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
-pub(crate) use values::StoreUrl;
+pub(crate) use stores::StoreUrl;
 
 use problem::Problem;
 use schema::sections;
 use sources::Values;
-use values::{Address, Connections, Delay, Domain, LogOrigin, Proxies, PublicUrl, Waiting};
+use stores::Connections;
+use values::{Address, Delay, Domain, LogOrigin, Proxies, PublicUrl, Waiting};
 
 sections! {
     /// The listener, and what the world calls this server.

@@ -126,8 +126,10 @@ fn words(store: &str, counted: &Statistics) -> String {
         line(format!(
             "process {}, release {}, since {}, seen {} s ago",
             process.id,
-            process.version,
-            process.started,
+            process.version.as_deref().unwrap_or("unknown"),
+            process
+                .started
+                .map_or_else(|| "unknown".into(), |started| started.to_string()),
             process.seen_ago.as_secs()
         ));
     }
@@ -178,7 +180,7 @@ fn object(store: &str, counted: &Statistics) -> Value {
         .map(|process| {
             json!({
                 "id": process.id.to_string(), "version": process.version,
-                "started_ms": process.started.0,
+                "started_ms": process.started.map(|started| started.0),
                 "seen_ago_ms": u64::try_from(process.seen_ago.as_millis()).unwrap_or(u64::MAX),
                 "roles": process.roles,
             })
