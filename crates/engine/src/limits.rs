@@ -63,6 +63,8 @@ pub const PROCESS_LIFE: Duration = Duration::from_secs(10);
 pub const PROCESSES_MAX: u32 = 1000;
 /// Most the machine's clock may differ from the store's without a warning.
 pub const CLOCK_DRIFT_MAX: Duration = Duration::from_secs(5);
+/// Longest round trip that tells the store's time well enough: it is off by half of it at most.
+pub const CLOCK_TRIP_MAX: Duration = Duration::from_millis(500);
 
 /// Shards of the intents, so that no key range is hot on a distributed store.
 pub const INTENT_SHARDS: u8 = 16;

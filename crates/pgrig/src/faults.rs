@@ -126,7 +126,8 @@ impl Postgres {
         Crowd::gather(self)
     }
 
-    /// Fills the small disk of [`Settings::disk_bytes`] to the last byte, until [`Postgres::free`].
+    /// Fills the small disk of [`crate::Settings::disk_bytes`] to the last byte, until
+    /// [`Postgres::free`].
     ///
     /// # Errors
     /// When there is no such disk.

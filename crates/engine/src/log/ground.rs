@@ -32,13 +32,14 @@ impl Ground {
         self.lease().is_some_and(|row| self.bid.holds(row))
     }
 
-    /// Whether the lease is so old that an idle leader renews it.
+    /// Whether the lease is so old that an idle leader renews it, or was written before the store's
+    /// clock was set back.
     fn is_stale(&self) -> bool {
-        let fresh = self
-            .bid
-            .at
-            .plus(LEASE_LIFE.saturating_sub(LEASE_RENEWED_AFTER));
-        self.lease().is_none_or(|row| row.until_ms <= fresh.0)
+        let now = self.bid.at;
+        let fresh = now.plus(LEASE_LIFE.saturating_sub(LEASE_RENEWED_AFTER));
+        let newest = now.plus(LEASE_LIFE);
+        let is_fresh = |row: &LeaseRow| row.until_ms > fresh.0 && row.until_ms <= newest.0;
+        !self.lease().is_some_and(is_fresh)
     }
 }
 

@@ -55,9 +55,13 @@ impl SequencerState {
         self.follows.load(Ordering::Acquire)
     }
 
-    /// Notes whether another process leads.
+    /// Notes whether another process leads. When that ends, the next turn looks in the store: what
+    /// was accepted here after the last look, and before this note, is in no queue.
     pub(crate) fn set_follows(&self, follows: bool) {
-        self.follows.store(follows, Ordering::Release);
+        let followed = self.follows.swap(follows, Ordering::AcqRel);
+        if followed && !follows {
+            self.look_in_store();
+        }
     }
 
     /// Has the next turn look for intents in the store.

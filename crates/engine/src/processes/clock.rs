@@ -1,10 +1,10 @@
 //! The clock all processes of a store follow: the store's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::limits::CLOCK_DRIFT_MAX;
+use crate::limits::{CLOCK_DRIFT_MAX, CLOCK_TRIP_MAX};
 use crate::ports::store::{Store, StoreError};
 use crate::ports::timer::Timer;
 use crate::types::UnixMillis;
@@ -19,6 +19,8 @@ pub(crate) struct Clock {
     timer: Arc<dyn Timer>,
     /// What to add to the machine's clock, in milliseconds.
     offset_ms: AtomicI64,
+    /// Whether that was measured.
+    is_measured: AtomicBool,
     /// The offset that was last warned of; 0 when there is none to warn of.
     warned_ms: AtomicI64,
 }
@@ -29,6 +31,7 @@ impl Clock {
         Self {
             timer,
             offset_ms: AtomicI64::new(0),
+            is_measured: AtomicBool::new(false),
             warned_ms: AtomicI64::new(0),
         }
     }
@@ -41,7 +44,8 @@ impl Clock {
     }
 
     /// Measures how far the machine's clock is off, as of the middle of one round trip, and answers
-    /// the store's time. Does not move the clock for a store that is not shared.
+    /// the store's time. Does not move the clock for a store that is not shared, nor after a round
+    /// trip so long that its middle says little: the answer may have been made at either end of it.
     ///
     /// # Errors
     /// As [`Store::now`]; the clock stays as it was.
@@ -52,10 +56,14 @@ impl Clock {
         let (wall, began) = (self.timer.now(), self.timer.monotonic());
         let theirs = store.now().await?;
         let trip = self.timer.monotonic().saturating_sub(began);
+        if trip > CLOCK_TRIP_MAX && self.is_measured.load(Ordering::Relaxed) {
+            return Ok(theirs);
+        }
         let ours = wall.plus(trip / 2);
         let ahead = |a: UnixMillis, b: UnixMillis| millis(a.since(b));
         let offset = ahead(theirs, ours).saturating_sub(ahead(ours, theirs));
         self.offset_ms.store(offset, Ordering::Relaxed);
+        self.is_measured.store(true, Ordering::Relaxed);
         self.tell(offset);
         Ok(theirs)
     }

@@ -39,14 +39,21 @@ pub(crate) struct Bid {
 }
 
 impl Bid {
-    /// Whether the process has the role, and for how much longer.
+    /// Whether the process has the role.
     pub(crate) fn holds(&self, row: &LeaseRow) -> bool {
         row.holder == self.by.0 && self.at.0 < row.until_ms
     }
 
     /// Whether the process has the role, or may take it as nobody else has.
     pub(crate) fn may_have(&self, row: Option<&LeaseRow>) -> bool {
-        row.is_none_or(|row| row.holder == self.by.0 || row.until_ms <= self.at.0)
+        row.is_none_or(|row| row.holder == self.by.0 || self.is_over(row))
+    }
+
+    /// Whether a lease has ended. One that ends later than any that began now was written before
+    /// the store's clock was set back, and counts as ended: what keeps a lead single is versions.
+    fn is_over(&self, row: &LeaseRow) -> bool {
+        let latest = self.at.plus(LEASE_LIFE).plus(LEASE_LIFE);
+        row.until_ms <= self.at.0 || row.until_ms > latest.0
     }
 
     /// The row of a lease that begins now.

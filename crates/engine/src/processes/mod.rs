@@ -163,9 +163,11 @@ async fn others(engine: &Engine, now: UnixMillis) -> Result<u32, StoreError> {
     Ok(u32::try_from(others.count()).unwrap_or(PROCESSES_MAX))
 }
 
-/// Whether a process has not been seen for so long that it counts as dead.
+/// Whether a process has not been seen for so long that it counts as dead; so does one that was seen
+/// before the store's clock was set back, until it is seen again.
 pub(crate) fn is_gone(row: &ProcessRow, now: UnixMillis) -> bool {
-    now.since(UnixMillis(row.seen_ms)) >= PROCESS_LIFE
+    let seen = UnixMillis(row.seen_ms);
+    now.since(seen) >= PROCESS_LIFE || seen.since(now) >= PROCESS_LIFE
 }
 
 /// Removes this process's row, so that the others count it no more. One write, on a shared store.

@@ -55,7 +55,11 @@ async fn begin(engine: &Engine) -> Result<Option<Found>, Internal> {
     let (row, at) = (rows?.into_iter().next().flatten(), now?);
     let row = row.map(|(_, row)| LEASES.read(&row)).transpose()?;
     let by = engine.process_id();
-    let is_rested = row.as_ref().is_some_and(|row| at.0 < row.rested_until_ms);
+    // A rest that ends later than any that began now is from before the clock was set back.
+    let latest = at.plus(SWEEP_PERIOD).plus(SWEEP_PERIOD);
+    let is_rested = row
+        .as_ref()
+        .is_some_and(|row| row.rested_until_ms > at.0 && row.rested_until_ms <= latest.0);
     let bid = Bid { by, at };
     let found = Found {
         any: row.as_ref().is_some_and(|row| bid.holds(row)),
