@@ -1,5 +1,5 @@
     IF cardinality(lk_{T}) > 0 THEN
-        WITH held AS MATERIALIZED (
+        WITH held AS (
             SELECT k, ver FROM kv_{T} WHERE k = ANY (lk_{T}) ORDER BY k FOR UPDATE
         )
         SELECT count(*) FILTER (WHERE c.ver > 0 AND h.ver IS DISTINCT FROM c.ver),

@@ -212,6 +212,8 @@ pub(crate) struct Connection {
     statements: HashMap<Query, Statement>,
     warnings: Arc<Warnings>,
     server: usize,
+    /// Whether a statement was begun and nobody has heard its end.
+    is_busy: bool,
     /// The task that reads and writes the socket, ended with this value.
     _driver: JoinSet<()>,
 }
@@ -254,6 +256,7 @@ impl Connection {
             statements: HashMap::new(),
             warnings,
             server,
+            is_busy: false,
             _driver: driver,
         })
     }
@@ -261,6 +264,11 @@ impl Connection {
     /// Whether the socket is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Whether a statement still runs that its caller has given up: a next one would wait for it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     /// The server it leads to, as a number.
@@ -276,6 +284,17 @@ impl Connection {
     /// Runs a statement; prepares it the first time. Answers when the database is ready for the
     /// next one, hence after the commit.
     pub(crate) async fn query(
+        &mut self,
+        query: Query,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.is_busy = true;
+        let outcome = self.prepared(query, parameters).await;
+        self.is_busy = false;
+        outcome
+    }
+
+    async fn prepared(
         &mut self,
         query: Query,
         parameters: &Parameters<'_>,

@@ -10,7 +10,7 @@ use deadpool::managed::{
 use super::connection::{Connection, Connector, Refusal};
 
 /// Longest wait for a free connection.
-const CONNECTION_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const CONNECTION_WAIT: Duration = Duration::from_secs(2);
 
 pub(crate) type ReadPool = Pool<Opener>;
 
@@ -28,6 +28,9 @@ impl Manager for Opener {
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Refusal> {
         if connection.is_closed() {
             return Err(RecycleError::message("it is closed"));
+        }
+        if connection.is_busy() {
+            return Err(RecycleError::message("what it does was given up"));
         }
         if !self.0.is_current(connection) {
             return Err(RecycleError::message("another server has taken over"));

@@ -18,7 +18,7 @@ use super::condition::Condition;
 use super::connection::{Parameters, RefusalKind};
 use super::failure::{Failure, is_broken, reason};
 use super::jitter;
-use super::pool::{Opener, ReadPool, no_connection};
+use super::pool::{CONNECTION_WAIT, Opener, ReadPool, no_connection};
 use super::statements::{Part, Parts, Query, parts_of};
 use super::worker::Shared;
 use crate::cache::{Record, RecordCache};
@@ -161,7 +161,26 @@ impl Reader {
         })
     }
 
+    /// Runs a statement, again where that may help, within the time to connect and to answer once.
     async fn run(
+        &self,
+        query: Query,
+        parameters: &Parameters<'_>,
+        wait: Duration,
+    ) -> Result<Vec<Row>, StoreError> {
+        let all = wait.saturating_add(CONNECTION_WAIT);
+        match timeout(all, self.attempts(query, parameters, wait)).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let waited = all.as_secs();
+                let why = format!("the database did not answer within {waited} s");
+                self.condition.pause(&why);
+                Err(StoreError::Unavailable(why))
+            }
+        }
+    }
+
+    async fn attempts(
         &self,
         query: Query,
         parameters: &Parameters<'_>,

@@ -49,6 +49,12 @@ pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
+    if let Some((place, query)) = rest.split_once('?')
+        && query.contains('@')
+        && names_a_password(query)
+    {
+        return format!("{scheme}://{}?***", without_credentials(place));
+    }
     // The last @: whoever forgot to escape one in the password is not to read it in a log.
     let rest = match rest.rsplit_once('@') {
         Some((credentials, place)) => match credentials.split_once(':') {
@@ -64,11 +70,24 @@ pub fn redacted(url: &str) -> String {
     format!("{scheme}://{place}?{}", shown.join("&"))
 }
 
+/// What stands before the parameters, without what may be a password.
+fn without_credentials(place: &str) -> String {
+    let (credentials, host) = place.rsplit_once('@').unwrap_or((place, ""));
+    match credentials.split_once(':') {
+        Some((user, _)) => format!("{user}:***@{host}"),
+        None => place.to_owned(),
+    }
+}
+
+fn names_a_password(text: &str) -> bool {
+    decoded(text).map_or(true, |text| text.to_lowercase().contains("password"))
+}
+
 fn without_secret(parameter: &str) -> &str {
-    if parameter.starts_with("password=") {
-        "password=***"
-    } else {
-        parameter
+    match parameter.split_once('=') {
+        Some(("password", _)) => "password=***",
+        Some((name, _)) if names_a_password(name) => "***",
+        Some(_) | None => parameter,
     }
 }
 
@@ -252,6 +271,16 @@ mod tests {
             ("redis://:secret@h", "redis://:***@h"),
             ("file:/var/lib/x", "file:/var/lib/x"),
             ("memory:", "memory:"),
+            (
+                "postgres://u@h:5432/d?password=se@cret",
+                "postgres://u@h:5432/d?***",
+            ),
+            ("postgres://h:5432/d?password=a@b", "postgres://h:***@?***"),
+            ("postgres://u@h/d?p%61ssword=s", "postgres://u@h/d?***"),
+            (
+                "postgres://u@h/d?sslpassword=s&x=y",
+                "postgres://u@h/d?***&x=y",
+            ),
         ];
         for (url, expected) in shown {
             assert_eq!(redacted(url), expected);

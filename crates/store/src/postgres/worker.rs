@@ -125,6 +125,11 @@ impl Worker {
     async fn call(&mut self, group: &[Job]) -> Result<Version, Failure> {
         let wait = self.shared.commit_wait;
         let mut connection = self.connection().await?;
+        if group.iter().any(|job| job.since.elapsed() >= wait) {
+            // Connecting took so long that some callers have given up: theirs is not to be sent.
+            self.connection = Some(connection);
+            return Err(Failure::Again("it waited too long for its turn".to_owned()));
+        }
         let call = Call::of(group.iter().map(|job| &job.batch));
         let parameters = call.parameters();
         let calling = connection.commit(Query::Commit, &parameters);
