@@ -1,51 +1,94 @@
 //! The edit password of a record.
 
 use crypto::password;
+use crypto::secret::Secret;
 
-use crate::ports::store::Freshness;
 use crate::rate::{Guard, guard_in};
-use crate::tables::{NAMES, TOX_RECORDS};
-use crate::tx::in_tx;
+use crate::tables::{NAMES, NameRow, TOX_RECORDS, ToxRecordRow};
+use crate::tx::{Tx, in_tx};
 use crate::types::{Handle, Name};
 
+use super::row::malformed;
 use super::{NameError, Names};
 
+/// A name and what somebody takes for its password, capitals lowered: those we make have none.
+pub(super) struct Guess {
+    pub(super) name: Name,
+    password: Secret<String>,
+}
+
+impl Guess {
+    pub(super) fn new(name: Name, password: &str) -> Self {
+        let password = Secret::new(password.to_lowercase());
+        Self { name, password }
+    }
+}
+
 impl Names<'_> {
-    /// Checks a name's edit password. Every guess is counted in the store before it is looked at,
-    /// 10 an hour for a name, whether the name exists or not, on all processes together. Never
-    /// stale: a password that another process has just replaced is wrong here too. Two reads and one
-    /// fsync a guess.
+    /// Checks a name's edit password, in capitals or not. Every guess is counted in the store before
+    /// it is looked at, 10 an hour for a name, whether the name exists or not, on all processes
+    /// together. Never stale: a password that another process has just replaced is wrong here too.
+    /// Two reads and one fsync a guess.
     ///
     /// # Errors
     /// `Limited`, `WrongPassword` (also for an unknown name) or `Internal`.
     pub async fn check_password(&self, name: &Name, password: &str) -> Result<(), NameError> {
-        let ports = self.0.ports();
-        let now = self.0.now();
-        let label = Handle::Name(name.clone()).label(&ports.label_key);
-        let guard = Guard::EditPassword;
-        if self.0.settings().limits_enabled {
-            in_tx!(self.0, "guard_password", |tx| guard_in(
-                tx, guard, label.0.0, now
-            )
+        let guess = Guess::new(name.clone(), password);
+        self.charge_guess(name).await?;
+        in_tx!(self.0, "check_password", |tx| self
+            .unlock_in(tx, &guess)
             .await)?;
+        Ok(())
+    }
+
+    /// Counts a guess of a name's password, in a unit of work of its own. One fsync.
+    ///
+    /// # Errors
+    /// `Limited` or `Internal`.
+    pub(super) async fn charge_guess(&self, name: &Name) -> Result<(), NameError> {
+        if !self.0.settings().limits_enabled {
+            return Ok(());
         }
-        let held = self
-            .read(&NAMES, name, Freshness::Now)
+        let (guard, now) = (Guard::EditPassword, self.0.now());
+        let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
+        in_tx!(self.0, "guard_password", |tx| guard_in(
+            tx, guard, label.0.0, now
+        )
+        .await)?;
+        Ok(())
+    }
+
+    /// Checks a guess; answers the rows of the name, as this unit of work read them. The commit depends on the name's row: whoever changes the record or its
+    /// password rewrites that row too, so a password that is replaced meanwhile does not pass.
+    ///
+    /// # Errors
+    /// `WrongPassword` (also for an unknown name) or `Internal`.
+    pub(super) async fn unlock_in(
+        &self,
+        tx: &mut Tx<'_>,
+        guess: &Guess,
+    ) -> Result<(NameRow, ToxRecordRow), NameError> {
+        let held = tx
+            .get(&NAMES, &guess.name)
             .await?
             .ok_or(NameError::WrongPassword)?;
-        let row = self
-            .read(&TOX_RECORDS, &held.identity()?, Freshness::Now)
-            .await?;
-        let row = row.ok_or(NameError::WrongPassword)?;
-        let salt: Option<[u8; 16]> = row.password_salt.as_slice().try_into().ok();
-        let hash: Option<[u8; 32]> = row.password_hash.as_slice().try_into().ok();
-        let (Some(salt), Some(hash)) = (salt, hash) else {
-            return Err(NameError::WrongPassword);
-        };
-        if password::verify(&ports.pepper, &salt, password, &hash) {
-            Ok(())
+        let record = tx
+            .peek(&TOX_RECORDS, &held.identity()?)
+            .await?
+            .ok_or_else(|| malformed("name"))?;
+        if self.is_right(&record, &guess.password) {
+            Ok((held, record))
         } else {
             Err(NameError::WrongPassword)
         }
+    }
+
+    /// Whether the record has this password.
+    fn is_right(&self, record: &ToxRecordRow, guess: &Secret<String>) -> bool {
+        let salt: Option<[u8; 16]> = record.password_salt.as_slice().try_into().ok();
+        let hash: Option<[u8; 32]> = record.password_hash.as_slice().try_into().ok();
+        let pepper = &self.0.ports().pepper;
+        matches!((salt, hash), (Some(salt), Some(hash))
+            if password::verify(pepper, &salt, guess.expose(), &hash))
     }
 }
