@@ -28,6 +28,9 @@ pub const PASSWORD_GUESS_WINDOW: Duration = Duration::from_secs(3600);
 /// Matches on one page of a search (toxme spec, section 2.6).
 pub const SEARCH_PAGE_ROWS: usize = 30;
 
+/// Names on one page of the public list (toxme spec, section 9).
+pub const PEOPLE_PAGE_ROWS: usize = 30;
+
 /// Links or map pages read in one round trip.
 pub const READ_KEYS_MAX: usize = 1024;
 

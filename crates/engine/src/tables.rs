@@ -174,9 +174,12 @@ pub(crate) struct NameRow {
     /// Doors the name is used through: bit 0 toxme, bit 1 Keybase.
     #[prost(uint32, tag = "2")]
     pub(crate) doors: u32,
-    /// Copied from the record so that the name index loads from this table alone.
+    /// Copied from the record, as the time of its last change, so that the name index loads from
+    /// this table alone.
     #[prost(uint32, tag = "3")]
     pub(crate) visibility: u32,
+    #[prost(uint64, tag = "4")]
+    pub(crate) changed_at_ms: u64,
 }
 
 /// A released name. Hashes only, so that erasing leaves no name.
@@ -206,6 +209,9 @@ pub(crate) struct ToxRecordRow {
     pub(crate) password_salt: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     pub(crate) password_hash: Vec<u8>,
+    /// Nobody proved to hold the key.
+    #[prost(bool, tag = "8")]
+    pub(crate) unproven: bool,
 }
 
 /// The name a Tox key is bound to.
@@ -215,6 +221,9 @@ pub(crate) struct ToxKeyRow {
     pub(crate) name: String,
     #[prost(uint32, tag = "2")]
     pub(crate) visibility: u32,
+    /// Nobody proved to hold the key: whoever does may bind it to another name.
+    #[prost(bool, tag = "3")]
+    pub(crate) unproven: bool,
 }
 
 /// A mark without content.

@@ -83,6 +83,8 @@ pub struct ToxRecord {
     pub visibility: Visibility,
     /// When it was last changed.
     pub changed_at: UnixMillis,
+    /// Whether a key sealed the record; if not, anybody may have claimed that Tox ID for the name.
+    pub is_proven: bool,
 }
 
 #[cfg(test)]
