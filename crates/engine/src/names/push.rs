@@ -31,7 +31,7 @@ struct Command {
     password: NewPassword,
     stamp: Stamp,
     released: Released,
-    /// For a name that somebody claimed for the key without proof.
+    /// For a name that a form gave to the key.
     parting: Parting,
 }
 
@@ -118,15 +118,15 @@ impl Names<'_> {
                 "a new name must be sealed by the key of its Tox ID",
             ));
         }
-        let claimed = command.claimed(bound)?;
+        let given = command.given_elsewhere(bound)?;
         let (owner, has_new_password) = match held {
             Some(held) => update_in(tx, command, held).await?,
             None => (register_in(tx, command).await?, true),
         };
-        if let Some(claimed) = claimed {
+        if let Some(given) = given {
             // Before the record is set: it binds the key to the new name.
             let parting = &command.parting;
-            self.part_in(tx, parting, &claimed, &key).await?;
+            self.part_in(tx, parting, &given, &key).await?;
         }
         let change = Change {
             name: &command.name,
@@ -149,11 +149,11 @@ impl Names<'_> {
 }
 
 impl Command {
-    /// The other name that somebody claimed for the key, if its owner is asking now.
+    /// The other name that a form gave to the key, if the key is asking now.
     ///
     /// # Errors
     /// `KeyBoundElsewhere` when the key has proved to hold another name, or did not seal this push.
-    fn claimed(&self, bound: Option<ToxKeyRow>) -> Result<Option<Name>, NameError> {
+    fn given_elsewhere(&self, bound: Option<ToxKeyRow>) -> Result<Option<Name>, NameError> {
         let Some(bound) = bound.filter(|bound| bound.name != self.name.as_str()) else {
             return Ok(None);
         };
