@@ -123,11 +123,34 @@ impl Names<'_> {
 
     pub(super) fn parting(&self, evidence: Evidence, now: UnixMillis) -> Parting {
         Parting {
-            keeps_tombstone: self.0.settings().release_after != Some(Duration::ZERO),
+            keeps_tombstone: self.keeps_tombstones(),
             job: JobId(draw(self.0.ports().rng.as_ref())),
             evidence,
             stamp: self.stamp(now),
         }
+    }
+
+    /// The same, at the time of another link. What is random about it follows from that link's salt
+    /// and the pepper, so that it need not be drawn for every push.
+    pub(super) fn parting_beside(&self, evidence: Evidence, link: &Stamp) -> Parting {
+        let pepper = &self.0.ports().pepper;
+        let derived = |what: &[u8]| crypto::token::hmac_sha256(pepper, &[what, &link.salt]);
+        let mut job = [0; 16];
+        let bytes = derived(b"sealbook/parting-job/v1");
+        job.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Parting {
+            keeps_tombstone: self.keeps_tombstones(),
+            job: JobId(job),
+            evidence,
+            stamp: Stamp {
+                salt: derived(b"sealbook/parting/v1"),
+                at: link.at,
+            },
+        }
+    }
+
+    fn keeps_tombstones(&self) -> bool {
+        self.0.settings().release_after != Some(Duration::ZERO)
     }
 
     /// Gives a name up whose record has this key: removes its rows, leaves a tombstone, ends its
