@@ -302,6 +302,19 @@ impl Run {
         }
     }
 
+    async fn add(&mut self, to: u8, name: usize, visibility: u8) {
+        let form = AddForm {
+            name: NAMES[name],
+            tox_id: &self.clients[usize::from(to)].tox_id().to_string(),
+            bio: "",
+            visibility: Visibility::from_privacy(visibility.into()),
+        };
+        let (now, names) = (self.world.seconds(), self.world.engine.names());
+        let added = names.add(&World::caller(1), form).await;
+        let got = self.pushed(name, added);
+        assert_eq!(got, self.model.add(to, name, visibility.into(), now));
+    }
+
     async fn by_form(&mut self, step: &Step) {
         let (now, caller) = (self.world.seconds(), World::caller(1));
         let id = |to: u8| self.clients[usize::from(to)].tox_id().to_string();
@@ -311,17 +324,7 @@ impl Run {
                 to,
                 name,
                 visibility,
-            } => {
-                let form = AddForm {
-                    name: NAMES[name],
-                    tox_id: &id(to),
-                    bio: "",
-                    visibility: Visibility::from_privacy(visibility.into()),
-                };
-                let added = names.add(&caller, form).await;
-                let got = self.pushed(name, added);
-                assert_eq!(got, self.model.add(to, name, visibility.into(), now));
-            }
+            } => self.add(to, name, visibility).await,
             Step::Edit {
                 name,
                 to,
@@ -367,7 +370,12 @@ impl Run {
                     (got, expect) => unreachable!("{got:?} {expect:?}"),
                 }
             }
-            ref other => unreachable!("{other:?} is by no form"),
+            Step::Push { .. }
+            | Step::Release { .. }
+            | Step::Replay { .. }
+            | Step::Advance { .. }
+            | Step::Tick(_)
+            | Step::Restart => unreachable!("{step:?} is by no form"),
         }
     }
 

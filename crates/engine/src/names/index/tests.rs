@@ -195,7 +195,7 @@ fn the_public_list_is_by_the_newest_change() {
         ("b", 2, Searchable, &["a", "c", "d", "ab"]),
         ("c", 3, Private, &["a", "d", "ab"]),
         ("d", 2, Gone, &["a", "ab"]),
-        ("d", 3, at(u64::MAX >> 15), &["d", "a", "ab"]),
+        ("d", 3, at(u64::MAX), &["d", "a", "ab"]),
     ] {
         index.apply(&change(text, seqno, state));
         assert_eq!(listed(&index, 0, 30), expect, "{text} {seqno}");
@@ -223,7 +223,7 @@ fn a_long_public_list_behaves_like_a_sorted_set() {
             .wrapping_add(1);
         let text = format!("n{:x}", (state >> 33) % 9_000);
         // Times that repeat, so that names decide too, and that span all bytes.
-        let time = ((state >> 40) % 500) << (step % 40);
+        let time = ((state >> 40) % 500) << (step % 33);
         let (state, seqno) = if state >> 62 == 0 {
             model.remove(&text);
             (NameState::Private, 1)
@@ -249,4 +249,34 @@ fn a_long_public_list_behaves_like_a_sorted_set() {
         index.apply(&change(text, 2, NameState::Gone));
     }
     assert_eq!(listed(&index, 0, 30), [""; 0]);
+}
+
+#[test]
+fn pieces_are_full_when_lines_come_in_order_and_merged_when_they_go() {
+    const MOST: usize = 1000;
+    let line = |number: usize| format!("{number:05}");
+    let shuffled = |number: usize| number * 7919 % 10_000;
+    for order in [|number| number, |number| 9_999 - number, shuffled] {
+        let mut lines = lines::Lines::new(MOST);
+        for number in 0..10_000 {
+            lines.insert(line(order(number)).as_bytes());
+        }
+        assert!(lines.largest_piece() <= MOST);
+        assert_eq!(lines.len(), 10_000);
+        let pieces = lines.texts().count();
+        let is_random = order(1) == 7919;
+        assert!(pieces <= if is_random { 95 } else { 61 }, "{pieces}");
+        // One of a hundred stays.
+        for number in (0..10_000).filter(|number| number % 100 != 3) {
+            lines.remove(line(order(number)).as_bytes());
+        }
+        let left: Vec<&[u8]> = lines.from(0).collect();
+        assert_eq!(left.len(), 100);
+        assert!(left.is_sorted());
+        let pieces = lines.texts().count();
+        assert!(pieces <= 4, "{pieces}");
+        assert_eq!(lines.from(98).count(), 2);
+        assert_eq!(lines.at_or_after(b"99999"), None);
+        assert_eq!(lines.at_or_after(b""), left.first().copied());
+    }
 }
