@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use engine::Settings;
 use engine::chain::append::ChainHead;
+use engine::moving::{Conversion, Order};
 use engine::names::{AddForm, Edit, NameError, Profile, Pushed};
+use engine::ports::store::Store;
+use engine::statistics::statistics;
 use engine::types::link::{Evidence, Link, Statement};
-use engine::types::{Name, ToxId, Visibility};
-use testkit::{Fleet, ToxClient, World, audit, check_bundle, default_settings, tox_id};
+use engine::types::{Name, ToxId, UnixMillis, Visibility};
+use testkit::{
+    Faulty, Fleet, Mode, ToxClient, World, audit, check_bundle, default_settings, memory, tox_id,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -685,6 +690,85 @@ async fn forms_of_one_process_are_seen_by_the_others() {
     }
     remove(c, "alicia", &new).await.unwrap();
     seen(&["al"]).await;
+}
+
+#[tokio::test]
+async fn a_name_that_gives_way_goes_with_the_commit_that_takes_the_key() {
+    for (mode, is_done) in [(Mode::Fail, false), (Mode::PersistThenFail, true)] {
+        let clock = World::start_clock();
+        let (store, faults) = Faulty::new(memory(&clock));
+        let world = World::join(Arc::new(store), clock, default_settings(), 0).await;
+        let alice = world.client(1);
+        added(&world, "squat", &alice).await;
+        faults.fail_commit(1, mode);
+        let failed = push(&world, &alice, "alice").await;
+        assert_refused!(failed, NameError::Internal(_));
+        faults.clear();
+        let names = world.engine.names();
+        let (held, free) = if is_done {
+            ("alice", "squat")
+        } else {
+            ("squat", "alice")
+        };
+        assert_eq!(profile(&world, held).await.is_proven, is_done);
+        let gone = names.profile(&name(free)).await;
+        assert_refused!(gone, NameError::Unknown);
+        assert_eq!(people(&world, 0).await.0, [held]);
+        let expect = is_done.then_some("alice");
+        assert_eq!(reverse(&world, &alice).await.as_deref(), expect);
+        world.clock.advance(2 * SECOND);
+        world.sequence().await;
+        let links = audit(&world.engine).await.links().count();
+        assert_eq!(links, if is_done { 3 } else { 1 });
+        push(&world, &alice, "alice").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn records_without_proof_are_counted_and_move_to_another_store() {
+    let clock = World::start_clock();
+    let store: Arc<dyn Store> = Arc::new(memory(&clock));
+    let world = World::join(store.clone(), clock.clone(), default_settings(), 0).await;
+    let (alice, bob) = (world.client(1), world.client(2));
+    added(&world, "alice", &alice).await;
+    let password = added(&world, "bob", &bob).await;
+    push(&world, &bob, "bobby").await.unwrap();
+    world.sequence().await;
+    let found = statistics(store.clone(), |_, _| {}).await.unwrap();
+    for (table, rows) in [
+        ("names", 2),
+        ("tox_records", 2),
+        ("tox_keys", 2),
+        ("tombstones", 1),
+    ] {
+        let of = found.tables.iter().find(|of| of.name == Some(table));
+        assert_eq!(of.unwrap().rows, rows, "{table}");
+    }
+    let to: Arc<dyn Store> = Arc::new(memory(&clock));
+    let order = Order {
+        id: [1; 16],
+        from: "here".into(),
+        to: "there".into(),
+        now: UnixMillis(0),
+    };
+    world.clock.advance(DAY);
+    let mut conversion = Conversion::begin(store, to.clone(), order).await.unwrap();
+    conversion.copy(|_| {}).await.unwrap();
+    conversion.compare(|_| {}).await.unwrap();
+    conversion.finish().await.unwrap();
+    let moved = World::join(to, clock, default_settings(), 1).await;
+    for text in ["alice", "bobby"] {
+        assert_eq!(profile(&moved, text).await, profile(&world, text).await);
+    }
+    assert_eq!(people(&moved, 0).await, people(&world, 0).await);
+    assert_eq!(reverse(&moved, &alice).await, None);
+    assert_eq!(reverse(&moved, &bob).await.as_deref(), Some("bobby"));
+    let refused = edit(&moved, "bob", &password, NOTHING).await;
+    assert_refused!(refused, NameError::WrongPassword);
+    let other = add(&moved, "carol", &alice.tox_id().to_string()).await;
+    assert_refused!(other, NameError::KeyBoundElsewhere);
+    push(&moved, &alice, "alicia").await.unwrap();
+    assert_eq!(audit(&moved.engine).await.links().count(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
