@@ -54,6 +54,8 @@ use worker::Shared;
 
 /// Workers, each with a connection of its own.
 const WORKERS: u32 = 4;
+/// Share of the time a caller waits after which the database gives up waiting for a row's lock.
+const LOCK_SHARE: f64 = 0.9;
 /// The queue's size: 64 MiB in shares of 1 KiB, of which a batch takes at least 16, hence 4,096
 /// batches.
 const QUEUE_SHARES: u32 = 64 << 10;
@@ -83,7 +85,9 @@ impl PostgresStore {
         })?;
         let ca_file = options.ca_file.or(target.ca_file.take());
         let tls = tls::connector(target.tls, ca_file.as_deref())?;
-        let connector = Connector::new(target, tls, options.password_file, options.commit_wait);
+        // So much less than a caller waits that the database's answer comes first.
+        let lock_wait = options.commit_wait.mul_f64(LOCK_SHARE);
+        let connector = Connector::new(target, tls, options.password_file, lock_wait);
         let connector = Arc::new(connector);
         let connected = connector.connect().await;
         let mut connection = connected.map_err(|refusal| not_open(&connector, refusal))?;
@@ -91,7 +95,7 @@ impl PostgresStore {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
-        let condition = Arc::new(Condition::new());
+        let condition = Arc::new(Condition::new(WORKERS));
         let reader = Arc::new(Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,

@@ -41,7 +41,7 @@ const SESSION: &str = "
 pub(crate) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
     /// In words, with the server's name.

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::batch::{Call, Planned};
 use super::condition::Condition;
-use super::connection::{Connection, Connector};
+use super::connection::{Connection, Connector, RefusalKind};
 use super::failure::{Failure, is_broken, reason};
 use super::jitter;
 use super::queue::{Job, Queue};
@@ -23,6 +23,8 @@ const TRIES: u32 = 12;
 const PAUSE_MAX: Duration = Duration::from_millis(40);
 /// How often the queue is looked through while writes are paused.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// How often a worker asks a database that takes no more connections for one.
+const ASK_EVERY: Duration = Duration::from_millis(250);
 
 /// What the workers share.
 pub(crate) struct Shared {
@@ -41,11 +43,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut worker = Worker {
         shared,
         connection: None,
+        crowded_out: None,
     };
     // Taken early, so that readers cannot take the last one; without it the first batch will tell.
     worker.connection = worker.connection().await.ok();
     loop {
         worker.wait_while_paused().await;
+        worker.wait_while_crowded_out().await;
         let Some(group) = worker.shared.queue.next().await else {
             return;
         };
@@ -60,19 +64,51 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 struct Worker {
     shared: Arc<Shared>,
     connection: Option<Connection>,
+    /// What the database said when it had no place for this worker's connection.
+    crowded_out: Option<String>,
 }
 
 impl Worker {
     async fn wait_while_paused(&self) {
         let shared = &self.shared;
         while let Some(why) = shared.condition.paused() {
-            for job in shared.queue.take_older_than(shared.queue_wait) {
-                job.answer(Err(CommitError::Unavailable(why.clone())));
-            }
+            self.refuse_old(&why);
             if shared.queue.is_finished() {
                 return;
             }
             shared.condition.until_ready(SWEEP_EVERY).await;
+        }
+    }
+
+    /// Asks for a connection until there is a place for it, and leaves the queue to the other
+    /// workers meanwhile. When they have none either, batches wait as while writes are paused.
+    async fn wait_while_crowded_out(&mut self) {
+        let Some(said) = self.crowded_out.take() else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let _out = shared.condition.crowd_out(said);
+        while shared.condition.paused().is_none() && !shared.queue.is_finished() {
+            if let Some(why) = shared.condition.crowded_out() {
+                self.refuse_old(&why);
+            }
+            sleep(ASK_EVERY).await;
+            match shared.connector.connect().await {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    return;
+                }
+                Err(refusal) if refusal.kind == RefusalKind::Full => {}
+                Err(refusal) => return shared.condition.pause(&refusal.said),
+            }
+        }
+    }
+
+    /// Answers the batches that have waited for as long as they may before they are sent.
+    fn refuse_old(&self, why: &str) {
+        let shared = &self.shared;
+        for job in shared.queue.take_older_than(shared.queue_wait) {
+            job.answer(Err(CommitError::Unavailable(why.to_owned())));
         }
     }
 
@@ -104,20 +140,35 @@ impl Worker {
                 Failure::Refused => match self.sort_out(&mut group).await {
                     Ok(true) => {}
                     Ok(false) => sleep(jitter(PAUSE_MAX)).await,
-                    Err(why) => {
-                        self.shared.condition.pause(&why);
-                        return self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
-                    }
+                    Err(failure) => return self.give_up(group, failure),
                 },
                 Failure::Again(_) => sleep(jitter(PAUSE_MAX)).await,
-                Failure::NotSent(why) => {
-                    self.shared.condition.pause(&why);
-                    return self.shared.queue.put_back(group);
+                Failure::NotSent(_) | Failure::Locked(_) | Failure::Away(_) => {
+                    return self.give_up(group, failure);
                 }
-                Failure::Away(why) => {
-                    self.shared.condition.pause(&why);
-                    return self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
+            }
+        }
+    }
+
+    /// Ends the tries of a group: it waits for a connection, or its callers are told.
+    fn give_up(&mut self, group: Vec<Job>, failure: Failure) {
+        match failure {
+            Failure::NotSent(refusal) => {
+                if refusal.kind == RefusalKind::Full {
+                    self.crowded_out = Some(refusal.said);
+                } else {
+                    self.shared.condition.pause(&refusal.said);
                 }
+                self.shared.queue.put_back(group);
+            }
+            // A matter of these rows: others may be written.
+            Failure::Locked(why) => {
+                self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
+            }
+            Failure::Refused | Failure::Again(_) | Failure::Away(_) => {
+                let why = failure.into_reason();
+                self.shared.condition.pause(&why);
+                self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
             }
         }
     }
@@ -162,30 +213,28 @@ impl Worker {
             return Ok(connection);
         }
         let connecting = self.shared.connector.connect();
-        connecting
-            .await
-            .map_err(|refusal| Failure::NotSent(refusal.said))
+        connecting.await.map_err(Failure::NotSent)
     }
 
     /// Answers those whose checks do not hold, and leaves the others. Says whether there were any.
-    async fn sort_out(&mut self, group: &mut Vec<Job>) -> Result<bool, String> {
+    async fn sort_out(&mut self, group: &mut Vec<Job>) -> Result<bool, Failure> {
         let checks = group.iter().flat_map(|job| &job.batch.checks);
         let split = Split::of(checks.map(|(key, _)| key));
         if split.is_empty() {
             return Ok(false);
         }
-        let mut connection = self.connection().await.map_err(Failure::into_reason)?;
+        let mut connection = self.connection().await?;
         let (query, parameters) = (Query::Versions(split.parts()), split.parameters());
         let reading = connection.query(query, &parameters);
         let found = match timeout(self.shared.commit_wait, reading).await {
-            Ok(Ok(rows)) => versions(&rows).map_err(|error| reason(&error))?,
+            Ok(Ok(rows)) => versions(&rows).map_err(|error| Failure::Away(reason(&error)))?,
             // Nothing was committed, and a new try will tell.
             Ok(Err(error)) if !is_broken(&error) => {
                 self.connection = Some(connection);
                 return Ok(false);
             }
-            Ok(Err(error)) => return Err(reason(&error)),
-            Err(_) => return Err("the database does not answer".to_owned()),
+            Ok(Err(error)) => return Err(Failure::Away(reason(&error))),
+            Err(_) => return Err(Failure::Away("the database does not answer".to_owned())),
         };
         self.connection = Some(connection);
         let mut left = Vec::with_capacity(group.len());
