@@ -385,3 +385,39 @@ async fn a_link_whose_commit_got_no_answer_is_sequenced_all_the_same() {
     fleet.run(40 * SECOND).await;
     assert!(store.take().0 <= 44);
 }
+
+/// The same for what searches find: names that came, hid and went without an answer.
+#[tokio::test]
+async fn a_name_whose_commit_got_no_answer_is_found_all_the_same() {
+    let clock = World::start_clock();
+    let store = Counted::over(testkit::memory(&clock));
+    let mut fleet = Fleet::over(store.clone(), clock, settings());
+    fleet.join().await;
+    let world = fleet.world(0);
+    let lost = async |request: Option<i64>| {
+        fleet.run(2 * SECOND).await;
+        store.cuts.store(true, Ordering::SeqCst);
+        let (names, alice) = (world.engine.names(), client(world, 1));
+        let is_refused = match request {
+            Some(privacy) => {
+                let sealed = alice.push("alice", privacy, "", world.seconds());
+                let pushed = names.push(&World::caller(1), Some(sealed)).await;
+                pushed.is_err()
+            }
+            None => {
+                let sealed = alice.delete(world.seconds());
+                names.release(Some(sealed)).await.is_err()
+            }
+        };
+        assert!(is_refused, "{request:?}");
+        // For longer than a batch may take to be applied: nothing can be read meanwhile.
+        fleet.run(40 * SECOND).await;
+        store.is_cut.store(false, Ordering::SeqCst);
+        fleet.run(3 * SECOND).await;
+        found(world, "alice").await
+    };
+    assert_eq!(lost(Some(1)).await, 1);
+    assert_eq!(lost(Some(0)).await, 0);
+    assert_eq!(lost(Some(2)).await, 1);
+    assert_eq!(lost(None).await, 0);
+}

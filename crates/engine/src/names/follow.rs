@@ -87,7 +87,8 @@ async fn scan(engine: &Engine) -> Result<u64, Internal> {
     Ok(from)
 }
 
-fn state(row: &NameRow) -> NameState {
+/// What a name with this row is to the index.
+pub(super) fn state(row: &NameRow) -> NameState {
     NameState::of(Visibility::from_privacy(row.visibility.into()))
 }
 
