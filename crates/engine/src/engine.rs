@@ -272,7 +272,11 @@ impl EffectSink for Engine {
             match effect {
                 // A follower leaves it in the store, to whoever leads.
                 Effect::EntryQueued(_) if self.0.sequencer.follows() => {}
-                Effect::EntryQueued(entry) => self.0.pending.push(entry),
+                Effect::EntryQueued(entry) => {
+                    if !self.0.pending.push(entry) {
+                        self.0.sequencer.look_in_store();
+                    }
+                }
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
                 Effect::NameChanged(change) => self.0.names.apply(&change),
             }

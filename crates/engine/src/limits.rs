@@ -39,6 +39,8 @@ pub const CHECKPOINTS_PAGE_ROWS: u32 = 256;
 pub const BATCH_ENTRIES_MAX: usize = 1000;
 /// Intents read in one look at the store: a few batches, half a megabyte.
 pub const INTENTS_PER_LOOK: u32 = 4000;
+/// Entries that wait in memory at most, 2 MB; the rest of a backlog waits in the store.
+pub const PENDING_MAX: usize = 16_000;
 /// Shortest time between two looks for intents that other processes wrote, however short the merge
 /// delay is.
 pub const INTENT_LOOK_MIN: Duration = Duration::from_millis(50);
