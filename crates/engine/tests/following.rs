@@ -211,6 +211,28 @@ async fn a_release_leaves_the_name_in_no_row_after_six_minutes() {
     );
 }
 
+/// A machine that slept wakes up with the time at which it fell asleep.
+#[tokio::test]
+async fn a_process_whose_clock_stood_still_loads_anew() {
+    let mut fleet = Fleet::of(1, settings()).await;
+    let slow = World::start_clock();
+    fleet.join_over(fleet.store.clone(), slow).await;
+    fleet.run(3 * SECOND).await;
+    push(fleet.world(0), 1, "alice", 1).await;
+    fleet.run(2 * SECOND).await;
+    assert_eq!(found(fleet.world(1), "alice").await, 1);
+    fleet.pause(1);
+    release(fleet.world(0), 1).await;
+    fleet.clock.advance(Duration::from_secs(420));
+    fleet.run(5 * SECOND).await;
+    assert!(rows(&fleet.store, 0x66..0x67).await.is_empty());
+    // Before a heartbeat tells the time.
+    for reconciler in [Reconciler::Publish, Reconciler::Follow] {
+        fleet.world(1).settle(reconciler).await;
+    }
+    assert_eq!(found(fleet.world(1), "alice").await, 0);
+}
+
 /// A store that counts what is asked of it, and can lose the answer to a commit.
 struct Counted {
     inner: MemoryStore,
