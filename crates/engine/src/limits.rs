@@ -97,6 +97,10 @@ pub const ERASE_LINKS_PER_BATCH: u32 = 256;
 pub const SWEEP_ROWS: u32 = 1000;
 /// Time between two sweeps.
 pub const SWEEP_PERIOD: Duration = Duration::from_secs(60);
+/// How long no process sweeps after one has come to the end. Less than [`SWEEP_PERIOD`], so that the
+/// one that did is back in time; another that just missed it is, when that one is lost, half a
+/// minute later.
+pub const SWEEP_REST: Duration = Duration::from_secs(30);
 
 /// Names whose newest change the index remembers, twice over, to tell a late effect from a new one:
 /// about a second of the highest load. 64 bytes each and the name: some 12 MiB.

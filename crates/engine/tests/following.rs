@@ -186,6 +186,36 @@ async fn a_process_that_slept_past_the_rows_of_released_names_loads_anew() {
     assert_eq!(total(fleet.world(sleeper)), 100..=300);
 }
 
+/// The process that swept last is lost, right after another one found it at rest.
+#[tokio::test]
+async fn a_released_name_goes_in_time_when_its_sweeper_is_lost() {
+    let mut fleet = Fleet::of(2, settings()).await;
+    fleet.pause(0);
+    fleet.pause(1);
+    let (a, b) = (fleet.world(0), fleet.world(1));
+    push(a, 1, "alice", 1).await;
+    push(a, 2, "bob", 1).await;
+    fleet.clock.advance(SECOND);
+    release(a, 1).await;
+    fleet.clock.advance(SECOND);
+    release(a, 2).await;
+    let left = async || rows(&fleet.store, 0x66..0x67).await.len();
+    fleet.clock.advance(Duration::from_millis(299_500));
+    a.settle(Reconciler::Sweep).await;
+    assert_eq!(
+        left().await,
+        1,
+        "of the first, when its five minutes are over"
+    );
+    fleet.clock.advance(Duration::from_secs(29));
+    b.settle(Reconciler::Sweep).await;
+    assert_eq!(left().await, 1, "at rest");
+    // Had it looked a little later, it need not come back for it.
+    fleet.clock.advance(Duration::from_secs(2));
+    b.settle(Reconciler::Sweep).await;
+    assert_eq!(left().await, 0);
+}
+
 #[tokio::test]
 async fn a_release_leaves_the_name_in_no_row_after_six_minutes() {
     let fleet = Fleet::of(2, settings()).await;
