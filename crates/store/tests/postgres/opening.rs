@@ -118,6 +118,17 @@ async fn passwords_decide(server: &Postgres) {
         .await
         .expect("the file's password");
     store.close().await;
+    fs::write(file.path(), "right\nand a remark\n").expect("write");
+    let store = store::open(&bare, options.clone()).await;
+    store.expect("the first line is it").close().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    options.password_file = Some(pipe);
+    let refused = store::open(&bare, options.clone()).await.err();
+    let said = refused.expect("a pipe is not waited for").to_string();
+    assert!(said.contains("regular"), "{said}");
     options.password_file = Some("/nowhere".into());
     let refused = store::open(&bare, options).await.err();
     let said = refused
@@ -132,7 +143,7 @@ async fn without_tls(server: &Postgres) {
     let said = refused.to_string();
     assert!(matches!(refused, OpenError::NotTrusted { .. }), "{said}");
     assert!(
-        said.contains("sslmode=disable"),
+        said.contains("sslmode=disable") && said.contains("store.ca_file"),
         "it says what to do: {said}"
     );
 }
