@@ -35,7 +35,7 @@ use engine::ports::store::{
     Version,
 };
 use engine::types::UnixMillis;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -67,8 +67,8 @@ pub struct PostgresStore {
     shares: Arc<Semaphore>,
     reader: Arc<Reader>,
     clock: Option<Clock>,
-    /// The workers; taken out by whoever closes the store.
-    workers: Mutex<JoinSet<()>>,
+    /// The workers, which end with the store; whoever closes it waits for them, and for others who do.
+    workers: AsyncMutex<JoinSet<()>>,
     /// What runs beside them until the store is closed: the probe, and what keeps the cache young.
     attendants: Mutex<JoinSet<()>>,
 }
@@ -115,7 +115,7 @@ impl PostgresStore {
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
             reader,
             clock: options.clock,
-            workers: Mutex::new(workers),
+            workers: AsyncMutex::new(workers),
             attendants: Mutex::new(attendants),
         })
     }
@@ -191,7 +191,10 @@ impl Store for PostgresStore {
         let answer = self.enqueue(planned).await?;
         match timeout(self.shared.commit_wait, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(CommitError::Fatal("its worker has ended".to_owned())),
+            // By a panic, or with the store.
+            Ok(Err(_)) => Err(CommitError::Unavailable(
+                "its worker ended before the answer came".to_owned(),
+            )),
             Err(_) => {
                 let waited = self.shared.commit_wait.as_secs();
                 Err(CommitError::Unavailable(format!(
@@ -218,8 +221,7 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.shared.queue.close();
-        let mut workers =
-            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut workers = self.workers.lock().await;
         while let Some(ended) = workers.join_next().await {
             if ended.is_err() {
                 tracing::error!("a worker of the store ended by a panic");

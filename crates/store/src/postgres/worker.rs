@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::store::{CommitError, Version};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
-use super::batch::{Call, Planned};
+use super::batch::Call;
 use super::condition::Condition;
 use super::connection::{Connection, Connector, RefusalKind};
 use super::failure::{Failure, is_broken, reason};
 use super::jitter;
-use super::queue::{Job, Queue};
+use super::queue::{Group, Queue};
 use super::reads::{Split, first_failed, versions};
 use super::statements::Query;
 use crate::cache::RecordCache;
@@ -23,6 +24,8 @@ const TRIES: u32 = 12;
 const PAUSE_MAX: Duration = Duration::from_millis(40);
 /// How often the queue is looked through while writes are paused.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Pause after a panic.
+const PANIC_PAUSE: Duration = Duration::from_secs(1);
 /// How often a worker asks a database that takes no more connections for one.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
@@ -38,10 +41,29 @@ pub(crate) struct Shared {
     pub(crate) commit_wait: Duration,
 }
 
-/// Commits groups until the queue is closed and empty.
+/// Works until the queue is closed and empty; begins anew after a panic, with a new connection. What
+/// a panic cut short is answered as unknown, and its keys are free again.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    while let Err(why) = survive(work(Arc::clone(&shared))).await {
+        tracing::error!("a worker of the store panicked and begins anew: {why}");
+        sleep(PANIC_PAUSE).await;
+    }
+}
+
+/// Runs to the end, or to a panic. Ended with this call.
+async fn survive(work: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
+    let mut alone = JoinSet::new();
+    alone.spawn(work);
+    match alone.join_next().await {
+        Some(Err(error)) if error.is_panic() => Err(error.to_string()),
+        Some(Ok(()) | Err(_)) | None => Ok(()),
+    }
+}
+
+/// Commits groups until the queue is closed and empty.
+async fn work(shared: Arc<Shared>) {
     let mut worker = Worker {
-        shared,
+        shared: Arc::clone(&shared),
         connection: None,
         crowded_out: None,
     };
@@ -50,11 +72,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         worker.wait_while_paused().await;
         worker.wait_while_crowded_out().await;
-        let Some(group) = worker.shared.queue.next().await else {
+        let Some(group) = shared.queue.next().await else {
             return;
         };
-        if worker.shared.condition.paused().is_some() {
-            worker.shared.queue.put_back(group);
+        if shared.condition.paused().is_some() {
+            group.put_back();
         } else {
             worker.commit(group).await;
         }
@@ -113,7 +135,7 @@ impl Worker {
     }
 
     /// Commits batches that were taken together, in as many calls as it takes.
-    async fn commit(&mut self, mut group: Vec<Job>) {
+    async fn commit(&mut self, mut group: Group<'_>) {
         for attempt in 1.. {
             self.drop_expired(&mut group);
             if group.is_empty() {
@@ -128,14 +150,14 @@ impl Worker {
             let failure = match called {
                 Ok(version) => {
                     self.shared.condition.resume();
-                    return self.answer(group, |_| Ok(version));
+                    return group.answer_all(&Ok(version));
                 }
                 Err(failure) => failure,
             };
             match failure {
                 Failure::Refused | Failure::Again(_) if attempt >= TRIES => {
                     let why = failure.into_reason();
-                    return self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
+                    return group.answer_all(&Err(CommitError::Unavailable(why)));
                 }
                 Failure::Refused => match self.sort_out(&mut group).await {
                     Ok(true) => {}
@@ -151,7 +173,7 @@ impl Worker {
     }
 
     /// Ends the tries of a group: it waits for a connection, or its callers are told.
-    fn give_up(&mut self, group: Vec<Job>, failure: Failure) {
+    fn give_up(&mut self, group: Group<'_>, failure: Failure) {
         match failure {
             Failure::NotSent(refusal) => {
                 if refusal.kind == RefusalKind::Full {
@@ -159,21 +181,19 @@ impl Worker {
                 } else {
                     self.shared.condition.pause(&refusal.said);
                 }
-                self.shared.queue.put_back(group);
+                group.put_back();
             }
             // A matter of these rows: others may be written.
-            Failure::Locked(why) => {
-                self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
-            }
+            Failure::Locked(why) => group.answer_all(&Err(CommitError::Unavailable(why))),
             Failure::Refused | Failure::Again(_) | Failure::Away(_) => {
                 let why = failure.into_reason();
                 self.shared.condition.pause(&why);
-                self.answer(group, |_| Err(CommitError::Unavailable(why.clone())));
+                group.answer_all(&Err(CommitError::Unavailable(why)));
             }
         }
     }
 
-    async fn call(&mut self, group: &[Job]) -> Result<Version, Failure> {
+    async fn call(&mut self, group: &Group<'_>) -> Result<Version, Failure> {
         let wait = self.shared.commit_wait;
         let mut connection = self.connection().await?;
         if group.iter().any(|job| job.since.elapsed() >= wait) {
@@ -217,7 +237,7 @@ impl Worker {
     }
 
     /// Answers those whose checks do not hold, and leaves the others. Says whether there were any.
-    async fn sort_out(&mut self, group: &mut Vec<Job>) -> Result<bool, Failure> {
+    async fn sort_out(&mut self, group: &mut Group<'_>) -> Result<bool, Failure> {
         let checks = group.iter().flat_map(|job| &job.batch.checks);
         let split = Split::of(checks.map(|(key, _)| key));
         if split.is_empty() {
@@ -237,45 +257,35 @@ impl Worker {
             Err(_) => return Err(Failure::Away("the database does not answer".to_owned())),
         };
         self.connection = Some(connection);
-        let mut left = Vec::with_capacity(group.len());
         let before = group.len();
-        for job in group.drain(..) {
-            match first_failed(&job.batch.checks, &found) {
-                Some(index) => {
-                    self.shared.queue.done(&job.batch.touches);
-                    job.answer(Err(CommitError::Conflict(index)));
-                }
-                None => left.push(job),
-            }
-        }
-        *group = left;
+        group.answer(|job| {
+            first_failed(&job.batch.checks, &found).map(|index| Err(CommitError::Conflict(index)))
+        });
         Ok(group.len() < before)
     }
 
-    fn drop_expired(&self, group: &mut Vec<Job>) {
+    fn drop_expired(&self, group: &mut Group<'_>) {
         let wait = self.shared.commit_wait;
-        if group.iter().all(|job| job.since.elapsed() < wait) {
-            return;
-        }
-        let (expired, left) = group.drain(..).partition(|job| job.since.elapsed() >= wait);
-        *group = left;
-        self.answer(expired, |_| {
-            Err(CommitError::Unavailable(
-                "it waited too long for its turn".to_owned(),
-            ))
+        group.answer(|job| {
+            let said = "it waited too long for its turn".to_owned();
+            (job.since.elapsed() >= wait).then_some(Err(CommitError::Unavailable(said)))
         });
-    }
-
-    fn answer(&self, group: Vec<Job>, outcome: impl Fn(&Planned) -> Result<Version, CommitError>) {
-        for job in group {
-            self.shared.queue.done(&job.batch.touches);
-            let outcome = outcome(&job.batch);
-            job.answer(outcome);
-        }
     }
 }
 
 fn version_of(rows: &[Row]) -> Option<Version> {
     let version: i64 = rows.first()?.try_get(0).ok()?;
     u64::try_from(version).ok().map(Version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_apart_from_an_end() {
+        assert_eq!(survive(async {}).await, Ok(()));
+        let why = survive(async { unreachable!("on purpose") }).await;
+        assert!(why.is_err_and(|why| why.contains("panic")));
+    }
 }
