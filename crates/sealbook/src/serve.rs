@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use outbound::system::SystemTimer;
 use serde_json::json;
@@ -26,6 +27,8 @@ const DESCRIPTORS_RESERVED: u64 = 256;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Time for reconcilers to end after that.
 const FINISH_TIME: Duration = Duration::from_secs(5);
+/// Time for the store to close in the end. With the others, and a second for stragglers, 20 s.
+const CLOSE_TIME: Duration = Duration::from_secs(4);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -62,7 +65,7 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     finish(&connections, "connections").await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
-    wired.store.close().await;
+    close(wired.store.as_ref(), CLOSE_TIME).await;
     Ok(())
 }
 
@@ -90,6 +93,13 @@ async fn finish(tasks: &TaskTracker, what: &str) {
     tasks.close();
     if timeout(FINISH_TIME, tasks.wait()).await.is_err() {
         tracing::warn!(what, "did not end in time; what is stored is whole");
+    }
+}
+
+/// Closes the store. One that waits for a database, or a disk, is left: the process ends anyway.
+async fn close(store: &dyn Store, wait: Duration) {
+    if timeout(wait, store.close()).await.is_err() {
+        tracing::warn!("the store did not close in time; what it acknowledged is kept");
     }
 }
 
