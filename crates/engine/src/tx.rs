@@ -62,8 +62,7 @@ pub(crate) trait EffectSink: Send + Sync {
     fn apply(&self, effects: Vec<Effect>);
 
     /// Called when a batch failed and it is not known whether it will be, or was, applied: these
-    /// effects may be due all the same. What is kept in memory beside the store looks there until
-    /// it is sure.
+    /// effects may be due all the same, and whoever keeps them looks in the store until it is sure.
     fn doubt(&self, effects: Vec<Effect>);
 
     /// Why this process takes no writes, if it takes none.
