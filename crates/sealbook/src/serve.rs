@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use outbound::system::SystemTimer;
 use serde_json::json;
@@ -65,7 +64,9 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     finish(&connections, "connections").await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
-    close(wired.store.as_ref(), CLOSE_TIME).await;
+    if !ends(wired.store.close(), CLOSE_TIME).await {
+        tracing::warn!("the store did not close in time; what it acknowledged is kept");
+    }
     Ok(())
 }
 
@@ -96,11 +97,10 @@ async fn finish(tasks: &TaskTracker, what: &str) {
     }
 }
 
-/// Closes the store. One that waits for a database, or a disk, is left: the process ends anyway.
-async fn close(store: &dyn Store, wait: Duration) {
-    if timeout(wait, store.close()).await.is_err() {
-        tracing::warn!("the store did not close in time; what it acknowledged is kept");
-    }
+/// Whether something ends in time. A store that waits for a database, or a disk, may not, and is
+/// left: the process ends anyway.
+async fn ends(closing: impl Future<Output = ()>, wait: Duration) -> bool {
+    timeout(wait, closing).await.is_ok()
 }
 
 /// As many connections as descriptors allow.
@@ -192,5 +192,18 @@ fn mode(config: &Config) -> (&'static str, String) {
             "local-trial",
             "local trial: plain HTTP accepted from this machine only".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_is_not_waited_for() {
+        assert!(ends(ready(()), DRAIN_TIME).await);
+        assert!(!ends(pending(), Duration::from_millis(1)).await);
     }
 }
