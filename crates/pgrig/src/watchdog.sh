@@ -1,6 +1,8 @@
 # Runs a server until it ends, or until the other end of our standard input closes.
 # usage: LOG FOLDER remove|keep COMMAND...
 exec 3<&0 >>"$1" 2>&1
+# A group with a stopped process in it is told when its parent goes; we go on.
+trap '' HUP
 folder=$2 left=$3
 shift 3
 "$@" </dev/null &
