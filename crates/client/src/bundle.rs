@@ -129,8 +129,8 @@ pub struct Registered {
     pub bio_hash: Hash,
     /// Who may find it.
     pub visibility: Visibility,
-    /// Whether the server has seen a request that a key had sealed for this; if not, anybody may
-    /// have claimed that Tox ID for the name.
+    /// Whether the server has seen a request that a key had sealed for this; if not, it was given
+    /// in a form, by anybody.
     pub is_proven: bool,
     /// Position of the newest link in the name's chain: the count of its changes.
     pub seqno: u32,

@@ -36,8 +36,8 @@ pub enum Statement {
         bio_hash: Hash,
         /// Who may find it.
         visibility: Visibility,
-        /// Whether the server has seen a request that a key had sealed for this; if not, anybody may
-        /// have claimed that Tox ID for the name.
+        /// Whether the server has seen a request that a key had sealed for this; if not, it was
+        /// given in a form, by anybody.
         is_proven: bool,
     },
     /// The handle was given up.

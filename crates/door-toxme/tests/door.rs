@@ -7,7 +7,8 @@ use axum::Router;
 use data_encoding::{BASE64, HEXUPPER};
 use door_toxme::{Settings, State};
 use engine::Engine;
-use engine::names::Sealed;
+use engine::names::{AddForm, Sealed};
+use engine::types::Visibility;
 use http::Request;
 use httpkit::client_ip::{ClientPolicy, ConnectInfo, TrustedProxies, with_client_context};
 use httpkit::clock::Clock;
@@ -70,6 +71,19 @@ impl Door {
         let reply = self.post(&push(&sealed)).await.ok();
         reply["password"].as_str().unwrap().to_owned()
     }
+
+    /// Adds a name for somebody's Tox ID, as the web form does; its password.
+    pub(crate) async fn add(&self, client: &ToxClient, name: &str) -> String {
+        let form = AddForm {
+            name,
+            tox_id: &client.tox_id().to_string(),
+            bio: "by form",
+            visibility: Visibility::Listed,
+        };
+        let names = self.world.engine.names();
+        let added = names.add(&World::caller(1), form).await;
+        added.unwrap().password.unwrap().expose().clone()
+    }
 }
 
 /// The door with the layers that say who asks. Proxies on this machine are trusted.
@@ -118,6 +132,11 @@ fn envelope(action: u8, sealed: &Sealed) -> Value {
         "nonce": BASE64.encode(&sealed.nonce),
         "encrypted": BASE64.encode(&sealed.ciphertext),
     })
+}
+
+/// A sealed reset of a password as JSON.
+pub(crate) fn reset(sealed: &Sealed) -> Value {
+    envelope(7, sealed)
 }
 
 /// A look-up as JSON.

@@ -62,7 +62,7 @@ pub struct Found {
     pub name: Name,
     /// Its bio.
     pub bio: Bio,
-    /// Whether a key sealed the record; if not, anybody may have claimed that Tox ID for the name.
+    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
     pub is_proven: bool,
 }
 

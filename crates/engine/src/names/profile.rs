@@ -20,7 +20,7 @@ pub struct Profile {
     pub bio: Bio,
     /// Who may find it.
     pub visibility: Visibility,
-    /// Whether a key sealed the record; if not, anybody may have claimed that Tox ID for the name.
+    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
     pub is_proven: bool,
     /// When the record was last changed.
     pub changed_at: UnixMillis,

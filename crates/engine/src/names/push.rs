@@ -11,7 +11,7 @@ use crate::tx::{Tx, in_tx};
 use crate::types::link::Evidence;
 use crate::types::{Handle, IdentityId, Kid, Label, Name, ToxKey};
 
-use super::release::{Parting, Released};
+use super::release::Released;
 use super::row::malformed;
 use super::set::{Change, NewPassword, Owner, Said, set_in};
 use super::{Caller, NameError, Names, Pushed, Sealed, reserved};
@@ -31,8 +31,6 @@ struct Command {
     password: NewPassword,
     stamp: Stamp,
     released: Released,
-    /// For a name that somebody claimed for the key without proof.
-    parting: Parting,
 }
 
 impl Names<'_> {
@@ -67,7 +65,7 @@ impl Names<'_> {
 
     fn command(&self, push: Push, sealed: &Sealed) -> Command {
         let (ports, settings) = (self.0.ports(), self.0.settings());
-        let now = self.0.now();
+        let (password, now) = (NewPassword::make(self.0), self.0.now());
         Command {
             auth: ToxKey(sealed.sender),
             seen: seen_hash(sealed),
@@ -76,13 +74,12 @@ impl Names<'_> {
             auth_hash: self.key_hash(&ToxKey(sealed.sender)),
             strict_possession: settings.strict_possession,
             identity: IdentityId(draw(ports.rng.as_ref())),
-            password: NewPassword::make(self.0),
+            password,
             stamp: self.stamp(now),
             released: Released {
                 release_after: settings.release_after,
                 now,
             },
-            parting: self.parting(Evidence::Boxed { kid: None }, now),
             timestamp: push.timestamp,
             said: Said {
                 tox_id: push.tox_id,
@@ -118,15 +115,15 @@ impl Names<'_> {
                 "a new name must be sealed by the key of its Tox ID",
             ));
         }
-        let claimed = command.claimed(bound)?;
+        let given = command.given_elsewhere(bound)?;
         let (owner, has_new_password) = match held {
             Some(held) => update_in(tx, command, held).await?,
             None => (register_in(tx, command).await?, true),
         };
-        if let Some(claimed) = claimed {
+        if let Some(given) = given {
             // Before the record is set: it binds the key to the new name.
-            let parting = &command.parting;
-            self.part_in(tx, parting, &claimed, &key).await?;
+            let parting = self.parting_beside(Evidence::Boxed { kid: None }, &command.stamp);
+            self.part_in(tx, &parting, &given, &key).await?;
         }
         let change = Change {
             name: &command.name,
@@ -149,11 +146,11 @@ impl Names<'_> {
 }
 
 impl Command {
-    /// The other name that somebody claimed for the key, if its owner is asking now.
+    /// The other name that a form gave to the key, if the key is asking now.
     ///
     /// # Errors
     /// `KeyBoundElsewhere` when the key has proved to hold another name, or did not seal this push.
-    fn claimed(&self, bound: Option<ToxKeyRow>) -> Result<Option<Name>, NameError> {
+    fn given_elsewhere(&self, bound: Option<ToxKeyRow>) -> Result<Option<Name>, NameError> {
         let Some(bound) = bound.filter(|bound| bound.name != self.name.as_str()) else {
             return Ok(None);
         };

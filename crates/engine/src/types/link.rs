@@ -376,14 +376,14 @@ mod tests {
             visibility: Visibility::Searchable,
             is_proven: true,
         };
-        let claim = Statement::SetRecord {
+        let unproven = Statement::SetRecord {
             tox_id,
             bio_hash: Hash([2; 32]),
             visibility: Visibility::Private,
             is_proven: false,
         };
         for (statement, evidence) in [
-            (claim, Evidence::Unproven),
+            (unproven, Evidence::Unproven),
             (
                 record,
                 Evidence::Boxed {

@@ -83,7 +83,7 @@ pub struct ToxRecord {
     pub visibility: Visibility,
     /// When it was last changed.
     pub changed_at: UnixMillis,
-    /// Whether a key sealed the record; if not, anybody may have claimed that Tox ID for the name.
+    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
     pub is_proven: bool,
 }
 
