@@ -126,7 +126,8 @@ async fn reset_is_limited() {
 async fn a_name_added_by_form_is_answered_as_what_it_is() {
     let door = Door::new().await;
     let alice = door.world.client(1);
-    door.add(&alice, "alice").await;
+    let tox_id = alice.tox_id().to_string();
+    door.world.add_by_form("alice", &tox_id).await;
     let key = alice.tox_id().to_string()[..64].to_owned();
     let now = door.world.seconds();
     for (case, body) in [

@@ -7,8 +7,7 @@ use axum::Router;
 use data_encoding::{BASE64, HEXUPPER};
 use door_toxme::{Settings, State};
 use engine::Engine;
-use engine::names::{AddForm, Sealed};
-use engine::types::Visibility;
+use engine::names::Sealed;
 use http::Request;
 use httpkit::client_ip::{ClientPolicy, ConnectInfo, TrustedProxies, with_client_context};
 use httpkit::clock::Clock;
@@ -70,19 +69,6 @@ impl Door {
         let sealed = client.push(name, privacy, bio, self.world.seconds());
         let reply = self.post(&push(&sealed)).await.ok();
         reply["password"].as_str().unwrap().to_owned()
-    }
-
-    /// Adds a name for somebody's Tox ID, as the web form does; its password.
-    pub(crate) async fn add(&self, client: &ToxClient, name: &str) -> String {
-        let form = AddForm {
-            name,
-            tox_id: &client.tox_id().to_string(),
-            bio: "by form",
-            visibility: Visibility::Listed,
-        };
-        let names = self.world.engine.names();
-        let added = names.add(&World::caller(1), form).await;
-        added.unwrap().password.unwrap().expose().clone()
     }
 }
 

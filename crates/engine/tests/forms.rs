@@ -61,8 +61,8 @@ async fn add(world: &World, name: &str, tox_id: &str) -> Result<Pushed, NameErro
 
 /// Adds a name for a profile; its password.
 async fn added(world: &World, name: &str, client: &ToxClient) -> String {
-    let pushed = add(world, name, &client.tox_id().to_string()).await;
-    pushed.unwrap().password.unwrap().expose().clone()
+    let tox_id = client.tox_id().to_string();
+    world.add_by_form(name, &tox_id).await
 }
 
 /// What an edit changes besides what a test says: nothing, and the name stays listed.
@@ -428,6 +428,12 @@ async fn only_the_password_edits_and_removes() {
         assert_refused!(refused, NameError::Malformed(_));
     }
     assert_eq!(profile(&world, "alice").await.seqno.get(), 1);
+    // It proves nothing about the key.
+    edit(&world, "alice", &password, NOTHING).await.unwrap();
+    assert!(!profile(&world, "alice").await.is_proven);
+    let link = proven_link(&world, "alice").await;
+    assert_eq!(link.evidence, Evidence::Password);
+    assert!(!is_proven(&link));
     remove(&world, "Alice", &password).await.unwrap();
     let names = world.engine.names();
     assert_refused!(names.lookup("alice", None).await, NameError::Unknown);
