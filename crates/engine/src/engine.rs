@@ -191,8 +191,10 @@ impl Engine {
     }
 
     /// The time, by the clock all processes of a store follow. The only clock there is for what is
-    /// stored, signed or compared with what other processes did.
-    pub(crate) fn now(&self) -> UnixMillis {
+    /// stored, signed or compared with what other processes did; doors say by it how long ago things
+    /// were.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
         self.0.clock.now()
     }
 

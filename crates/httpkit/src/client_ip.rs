@@ -38,6 +38,9 @@ pub struct ClientContext {
     pub address: IpAddr,
     /// Whether what we answer can be read only by the client: see [`ClientPolicy`].
     pub secure: bool,
+    /// Whether the client itself speaks TLS, to us or to a trusted proxy. Unlike `secure` it is
+    /// false in a local trial: it says what the client takes the address's scheme to be.
+    pub https: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientContext {
@@ -160,11 +163,11 @@ impl ClientPolicy {
         } else {
             None
         };
+        let https = connection.tls || (trusted && forwarding::says_https(headers));
         ClientContext {
             address: proxied.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            secure: connection.tls
-                || (trusted && forwarding::says_https(headers))
-                || self.is_local_trial(peer, headers),
+            secure: https || self.is_local_trial(peer, headers),
+            https,
         }
     }
 

@@ -7,11 +7,14 @@
 
 pub mod client_ip;
 pub mod clock;
+pub mod csrf;
 pub mod fault;
+pub mod form;
 mod forwarding;
 pub mod json;
 pub mod limits;
 pub mod log;
+pub mod page;
 pub mod panic;
 pub mod routes;
 pub mod stack;

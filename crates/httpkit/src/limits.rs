@@ -27,6 +27,9 @@ pub const URI_BYTES_MAX: usize = 8 * 1024;
 /// Levels of nesting JSON may have: `[]` is one level.
 pub const JSON_DEPTH_MAX: usize = 64;
 
+/// Fields of a form: several times as many as any of ours has.
+pub const FORM_FIELDS_MAX: usize = 32;
+
 /// What kept a body from being read whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyProblem {

@@ -23,7 +23,7 @@ use problem::Problem;
 use schema::sections;
 use sources::Values;
 use stores::Connections;
-use values::{Address, Delay, Domain, LogOrigin, Proxies, PublicUrl, Waiting};
+use values::{Address, Contact, Delay, Domain, LogOrigin, Proxies, PublicUrl, Title, Waiting};
 
 sections! {
     /// The listener, and what the world calls this server.
@@ -99,6 +99,19 @@ sections! {
         /// Whether a new name must be sealed by the key of its Tox ID. Turning it off lets anybody
         /// register any Tox ID, as the original server did.
         strict_possession: bool = "true";
+    }
+    /// The pages for people with a browser.
+    web: Web {
+        /// Whether there are pages: `/`, search, `/u/NAME`, the forms. Without them the server speaks
+        /// its protocols only.
+        enabled: bool = "true";
+        /// Whether the public list `/friends/0` is shown: names whose owners chose to be listed.
+        people: bool = "true";
+        /// What the site calls itself. Unset takes the home domain.
+        title: Option<Title> = "";
+        /// How to reach whoever runs the server, at the foot of every page: an `https:` or `mailto:`
+        /// address.
+        contact: Option<Contact> = "";
     }
     /// Limits on what one address may do.
     limits: Limits {

@@ -16,6 +16,7 @@ use engine::ports::timer::Timer;
 use engine::{Engine, Settings};
 use httpkit::client_ip::ClientPolicy;
 use httpkit::clock::Clock;
+use httpkit::csrf::Csrf;
 use httpkit::limits::with_timeout;
 use httpkit::log::RequestLog;
 use httpkit::stack;
@@ -250,10 +251,36 @@ fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
             require_secure: config.toxme.require_secure,
         },
     };
-    health
+    let doors = health
         .merge(door_toxme::router(toxme))
-        .merge(door_tlog::router(tlog))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") })
+        .merge(door_tlog::router(tlog));
+    if !config.web.enabled {
+        return doors.fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") });
+    }
+    let web = web(config, engine);
+    doors
+        .merge(door_web::door(web.clone()))
+        .fallback(move |request| door_web::not_found(web.clone(), request))
+}
+
+/// What the pages need.
+fn web(config: &Config, engine: &Engine) -> door_web::State {
+    let public_url = config.server.public_url.as_ref();
+    let public_url = public_url.map(|url| url.as_str().to_owned());
+    let draw_token = || draw(&OsRng as &dyn Rng);
+    let (title, contact) = (&config.web.title, &config.web.contact);
+    door_web::State {
+        engine: engine.clone(),
+        csrf: Csrf::new(draw_token, public_url.clone()),
+        settings: Arc::new(door_web::Settings {
+            require_secure: config.toxme.require_secure,
+            has_people: config.web.people,
+            title: title.as_ref().map(|title| title.as_str().to_owned()),
+            contact: contact.as_ref().map(|contact| contact.as_str().to_owned()),
+            public_url,
+            release_after: config.names.release_after.0,
+        }),
+    }
 }
 
 fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {

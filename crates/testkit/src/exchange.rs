@@ -21,11 +21,12 @@ pub struct Exchange {
 }
 
 /// Response headers that are part of the contract with clients.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 8] = [
     "content-type",
     "cache-control",
     "allow",
     "location",
+    "set-cookie",
     "retry-after",
     "etag",
     "content-disposition",

@@ -94,6 +94,8 @@ const LAYERS: &[Layer] = &[
     // Tests of this door check its answers with the trees themselves, over a store that fails.
     Layer { krate: "door-tlog", may_use: &["engine", "httpkit"], tests_may_use: &["merkle", "store", "testkit"],
         outside: Outside::AllBut(NOT_IN_DOORS) },
+    Layer { krate: "door-web", may_use: &["engine", "httpkit"], tests_may_use: &["store", "testkit"],
+        outside: Outside::AllBut(NOT_IN_DOORS) },
     Layer { krate: "door-*", may_use: &["engine", "httpkit"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(NOT_IN_DOORS) },
     Layer { krate: "sealbook", may_use: EVERY, tests_may_use: EVERY,

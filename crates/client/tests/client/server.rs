@@ -33,8 +33,11 @@ impl Server {
             settings: door_toxme::Settings::default(),
         });
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let secure = true;
-        let client = Extension(ClientContext { address, secure });
+        let client = Extension(ClientContext {
+            address,
+            secure: true,
+            https: true,
+        });
         let (address, tasks) = serve(log.merge(toxme).layer(client)).await;
         Self {
             world,

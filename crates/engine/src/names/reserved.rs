@@ -3,7 +3,7 @@
 use crate::types::Name;
 
 /// First path segments of every door, and words people trust. Sorted.
-const RESERVED: [&str; 40] = [
+const RESERVED: [&str; 41] = [
     "_",
     ".well-known",
     "a",
@@ -33,6 +33,7 @@ const RESERVED: [&str; 40] = [
     "robots.txt",
     "root",
     "sealbook",
+    "search",
     "security",
     "ssladmin",
     "static",

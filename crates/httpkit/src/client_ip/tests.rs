@@ -215,12 +215,14 @@ fn security() {
 fn a_loopback_peer_that_is_not_trusted_may_still_try_locally() {
     let policy = policy(&[], true);
     let here = connection("127.0.0.1", false);
-    assert!(policy.resolve(here, &headers("")).secure);
+    let trial = policy.resolve(here, &headers(""));
+    assert!(trial.secure && !trial.https);
     let forwarded = headers("x-forwarded-proto: https | x-real-ip: 192.0.2.1");
     let context = policy.resolve(here, &forwarded);
     let expected = ClientContext {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         secure: false,
+        https: false,
     };
     assert_eq!(context, expected);
 }
@@ -336,7 +338,7 @@ async fn ask(connection: Option<ConnectInfo>) -> (u16, String, bool) {
 
 #[tokio::test]
 async fn a_handler_gets_the_context() {
-    let expected = "ClientContext { address: 192.0.2.1, secure: true }".to_owned();
+    let expected = "ClientContext { address: 192.0.2.1, secure: true, https: true }".to_owned();
     assert_eq!(
         ask(Some(connection("::1", true))).await,
         (200, expected, false)

@@ -173,6 +173,57 @@ impl Setting for Domain {
     }
 }
 
+/// A short text for the top of pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Title(String);
+
+impl Title {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for Title {
+    const KIND: &'static str = "a text of up to 60 characters";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = text(raw)?.trim();
+        let fits = (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned()))
+            .ok_or_else(|| found(text))
+    }
+
+    fn show(&self) -> Value {
+        self.0.clone().into()
+    }
+}
+
+/// An address a visitor can write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contact(Url);
+
+impl Contact {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl Setting for Contact {
+    const KIND: &'static str = "an address such as \"mailto:admin@names.example\" or \
+                                \"https://names.example/about\"";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = text(raw)?;
+        let url = Url::parse(text).map_err(|error| format!("found {text:?}: {error}"))?;
+        let is_open = matches!(url.scheme(), "https" | "http" | "mailto" | "tox" | "xmpp");
+        is_open.then_some(Self(url)).ok_or_else(|| found(text))
+    }
+
+    fn show(&self) -> Value {
+        self.0.as_str().into()
+    }
+}
+
 /// The list of trusted proxies, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proxies {

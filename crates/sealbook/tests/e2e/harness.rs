@@ -140,7 +140,8 @@ impl Server {
         self.send("POST", path, body)
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    /// Status and body of any request in plain HTTP.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let url = self.url();
         let address = url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();

@@ -60,6 +60,33 @@ fn people_are_told_what_runs() {
 }
 
 #[test]
+fn pages_and_api_share_the_first_path() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    server.wait_ready();
+    let (status, home) = server.get("/");
+    assert_eq!(status, 200, "{home}");
+    assert!(home.starts_with("<!doctype html>"), "{home}");
+    assert!(
+        server
+            .post("/", r#"{"action": 4}"#)
+            .1
+            .starts_with(r#"{"c": 0, "#)
+    );
+    let (status, refused) = server.send("PUT", "/", "");
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused.starts_with(r#"{"c": -1, "#), "{refused}");
+    assert!(server.get("/add_ui").1.contains("name=\"csrf\""));
+    assert_eq!(server.post("/add_ui", "").0, 400);
+
+    let place = Place::new();
+    let server = place.serve(&["--set", "web.enabled=false"]);
+    server.wait_ready();
+    assert!(server.get("/").1.starts_with(r#"{"c": -1, "#));
+    assert_eq!(server.get("/add_ui"), (404, "nothing here\n".to_owned()));
+}
+
+#[test]
 fn a_restart_keeps_identity_and_checkpoint() {
     let place = Place::new();
     let first = place.serve(&[]);

@@ -1,0 +1,198 @@
+//! Search results.
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use engine::limits::SEARCH_PAGE_ROWS;
+use engine::names::{Found, NameError, Profile};
+use engine::types::{Name, ToxId, ToxKey};
+use serde::Deserialize;
+
+use crate::State;
+use crate::error::Refusal;
+use crate::identicon;
+use crate::layout::{Frame, render};
+use crate::visit::Visit;
+use crate::words::escaped;
+
+#[derive(Deserialize)]
+pub(crate) struct Parameters {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    page: String,
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage<'a> {
+    frame: Frame,
+    q: &'a str,
+    /// The record of exactly this name.
+    exact: Option<Row>,
+    rows: Vec<Row>,
+    /// The page of another server that may know the name.
+    elsewhere: Option<Elsewhere>,
+    previous: Option<String>,
+    next: Option<String>,
+    /// From 1, as people count.
+    number: u64,
+}
+
+/// A line of the results.
+struct Row {
+    name: String,
+    path: String,
+    bio: String,
+    is_proven: bool,
+    /// Of the exact match only: the others come without their keys.
+    picture: Option<String>,
+}
+
+/// A name at another domain.
+struct Elsewhere {
+    address: String,
+    domain: String,
+    url: String,
+}
+
+/// `GET /search`
+///
+/// The search of the toxme API, section 2.6, as a page; above it the very name that was typed, which
+/// finds private records too, and the owner of a Tox ID.
+pub(crate) async fn handle(
+    Shared(state): Shared<State>,
+    visit: Visit,
+    query: Result<Query<Parameters>, QueryRejection>,
+) -> Response {
+    let result = match query {
+        Ok(Query(parameters)) => search(&state, &parameters).await,
+        Err(_) => Err(Refusal::Query),
+    };
+    visit.answer(&state, result)
+}
+
+async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refusal> {
+    let q = parameters.q.trim();
+    let number: u64 = match parameters.page.as_str() {
+        "" => 0,
+        digits => digits.parse().map_err(|_| Refusal::Page)?,
+    };
+    if q.is_empty() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let (name, elsewhere) = split(state, q);
+    let (exact, found) = if elsewhere.is_some() {
+        (None, Vec::new())
+    } else {
+        let found = found(state, name, number).await?;
+        (exact(state, name).await?, found)
+    };
+    let is_full = found.len() >= SEARCH_PAGE_ROWS;
+    let link = |page: u64| format!("/search?q={}&page={page}", escaped(q));
+    let page = SearchPage {
+        frame: Frame::new(state, format!("Search for {q}"))
+            .unindexed()
+            .without_search(),
+        q,
+        rows: found
+            .iter()
+            .filter(|found| exact.as_ref().is_none_or(|it| it.name != found.name))
+            .map(Row::of)
+            .collect(),
+        exact: exact
+            .filter(|_| number == 0)
+            .map(|profile| Row::exact(&profile)),
+        elsewhere,
+        previous: number.checked_sub(1).map(link),
+        next: is_full.then(|| link(number.saturating_add(1))),
+        number: number.saturating_add(1),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+/// The part of an address that is looked for here, and where to ask if that is not here.
+fn split<'q>(state: &State, q: &'q str) -> (&'q str, Option<Elsewhere>) {
+    match q.rsplit_once('@') {
+        Some((name, domain)) if domain.eq_ignore_ascii_case(state.engine.names().home()) => {
+            (name, None)
+        }
+        Some((name, domain)) if !name.is_empty() && is_domain(domain) => {
+            let domain = domain.to_ascii_lowercase();
+            let url = format!("https://{domain}/u/{}", escaped(name));
+            let address = q.to_owned();
+            let elsewhere = Elsewhere {
+                address,
+                domain,
+                url,
+            };
+            (name, Some(elsewhere))
+        }
+        Some(_) | None => (q, None),
+    }
+}
+
+/// Whether a text may be a domain of the world: letters, digits and hyphens between dots.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_plain)
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
+}
+
+/// The record of the very name, or of the name that a Tox ID or its key is bound to.
+async fn exact(state: &State, q: &str) -> Result<Option<Profile>, Refusal> {
+    let names = state.engine.names();
+    let key = ToxId::parse(q)
+        .map(|id| id.key())
+        .or_else(|| ToxKey::parse(q));
+    let name = if key.is_some() {
+        let digits = q.get(..64).unwrap_or_default();
+        names.reverse(digits).await
+    } else {
+        Name::parse(q).map_err(|_| NameError::Unknown)
+    };
+    let profile = match name {
+        Ok(name) => names.profile(&name).await,
+        Err(error) => Err(error),
+    };
+    match profile {
+        Ok(profile) => Ok(Some(profile)),
+        Err(NameError::Unknown | NameError::UnknownKey) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Names with this text in them; none when no name can have it.
+async fn found(state: &State, q: &str, number: u64) -> Result<Vec<Found>, Refusal> {
+    match state.engine.names().search(Some(q), Some(number)).await {
+        Ok(found) => Ok(found),
+        Err(NameError::Invalid) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Row {
+    fn of(found: &Found) -> Self {
+        Self {
+            name: found.name.to_string(),
+            path: format!("/u/{}", escaped(found.name.as_str())),
+            bio: found.bio.as_str().to_owned(),
+            is_proven: found.is_proven,
+            picture: None,
+        }
+    }
+
+    fn exact(profile: &Profile) -> Self {
+        Self {
+            name: profile.name.to_string(),
+            path: format!("/u/{}", escaped(profile.name.as_str())),
+            bio: profile.bio.as_str().to_owned(),
+            is_proven: profile.is_proven,
+            picture: Some(identicon::svg(&profile.tox_id)),
+        }
+    }
+}
