@@ -14,6 +14,7 @@ use crate::log::head::Published;
 use crate::log::pending::Pending;
 use crate::log::state::SequencerState;
 use crate::names::index::NameIndex;
+use crate::names::remote::RemoteAnswers;
 use crate::names::{Names, follow};
 use crate::open::{self, OpenError};
 use crate::ports::Ports;
@@ -62,6 +63,7 @@ struct Inner {
     sequencer: SequencerState,
     jobs_wake: Notify,
     names: NameIndex,
+    remote_answers: RemoteAnswers,
     followed: Mutex<Option<u64>>,
     lookups: AtomicU64,
     flood: FloodLimits,
@@ -95,6 +97,7 @@ impl Engine {
             sequencer: SequencerState::default(),
             jobs_wake: Notify::new(),
             names: NameIndex::default(),
+            remote_answers: RemoteAnswers::default(),
             followed: Mutex::new(None),
             lookups: AtomicU64::new(0),
             flood,
@@ -227,6 +230,10 @@ impl Engine {
 
     pub(crate) fn name_index(&self) -> &NameIndex {
         &self.0.names
+    }
+
+    pub(crate) fn remote_answers(&self) -> &RemoteAnswers {
+        &self.0.remote_answers
     }
 
     /// Size of the log up to which the name index has followed it; `None` until it is loaded. Who

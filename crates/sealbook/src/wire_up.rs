@@ -201,6 +201,7 @@ fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
         log_signer: keys.log,
         record_signer: keys.record,
         box_key: keys.toxme,
+        remote_names: None,
         label_key: keys.commitment,
         pepper: keys.pepper,
     }
