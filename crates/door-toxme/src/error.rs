@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use engine::names::NameError;
+use engine::names::{Elsewhere, NameError};
 use httpkit::fault::Fault;
 
 use crate::memorabilia::Signed;
@@ -65,7 +65,7 @@ impl Refusal {
     /// 200 is for `c` 0 alone; the original answers 400 to everything else.
     fn status(&self) -> StatusCode {
         match self {
-            Self::Name(NameError::Loading) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Name(NameError::Loading | NameError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Name(NameError::Internal(internal)) if internal.is_unavailable() => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -98,16 +98,19 @@ fn code(error: &NameError) -> i8 {
         NameError::Invalid => -29,                     // ERROR_INVALID_NAME
         NameError::UnknownKey => -30,                  // ERROR_UNKNOWN_NAME
         NameError::InvalidId => -31,                   // ERROR_INVALID_ID
-        NameError::Elsewhere => -41,                   // ERROR_LOOKUP_FAILED
+        NameError::Elsewhere(_) => -41,                // ERROR_LOOKUP_FAILED
         NameError::Unknown => -42,                     // ERROR_NO_USER
-        NameError::Loading | NameError::Internal(_) => -43, // ERROR_LOOKUP_INTERNAL
+        // ERROR_LOOKUP_INTERNAL
+        NameError::Loading | NameError::Busy | NameError::Internal(_) => -43,
     }
 }
 
 fn detail(error: &NameError) -> &'static str {
     match error {
         NameError::Malformed(what) => what,
-        NameError::Limited(_) => "too many changes from your address: try again later",
+        NameError::Limited(_) => {
+            "too many requests of this kind from your address: try again later"
+        }
         NameError::Taken => {
             "this name is in use, or was given up lately: choose another, or use the key that \
              registered it"
@@ -126,15 +129,36 @@ fn detail(error: &NameError) -> &'static str {
         NameError::InvalidId => {
             "id must be the public key of a Tox ID: its first 64 hexadecimal digits"
         }
-        NameError::Elsewhere => {
-            "this server knows names of its own domain only: ask the server of that domain"
-        }
+        NameError::Elsewhere(why) => elsewhere(*why),
         NameError::Unknown => "no such name here",
+        NameError::Busy => {
+            "too many look-ups at other domains are under way: try again in a minute, or ask the \
+             server of that domain"
+        }
         NameError::Loading => "search is not ready yet: try again in a minute",
         NameError::Internal(internal) if internal.is_unavailable() => {
             "the directory cannot be reached at the moment: try again in a minute"
         }
         NameError::Internal(_) => "internal error: the server's operator finds it in the log",
+    }
+}
+
+fn elsewhere(why: Elsewhere) -> &'static str {
+    match why {
+        Elsewhere::Off => {
+            "this server knows names of its own domain only: ask the server of that domain"
+        }
+        Elsewhere::NotADomain => {
+            "what stands behind the @ is no domain: write it as in name@example.org, without a port \
+             and not as an address"
+        }
+        Elsewhere::NotPublic => {
+            "that domain is not on the public Internet, and this server asks no private networks"
+        }
+        Elsewhere::Unreachable => {
+            "the server of that domain cannot be reached, or did not answer in time: try again later"
+        }
+        Elsewhere::Nonsense => "the server of that domain does not answer as a toxme server",
     }
 }
 

@@ -5,6 +5,8 @@
 //! - No field whose name ends in `password` or `key` comes before that field.
 //! - `": "` and `", "` separate, and everything outside ASCII is escaped.
 
+use std::borrow::Cow;
+
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -57,7 +59,7 @@ pub(crate) struct Found {
     pub(crate) tox_id: String,
     pub(crate) url: String,
     pub(crate) verify: Verify,
-    /// 1: this server's own; 2 would be another domain's.
+    /// 1: this server's own; 2: another domain's.
     pub(crate) source: u8,
     pub(crate) version: &'static str,
 }
@@ -67,7 +69,7 @@ pub(crate) struct Found {
 pub(crate) struct Verify {
     /// 1: good; 3: undecided, as nobody proved to hold the key.
     pub(crate) status: u8,
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
 }
 
 /// How the server is doing.

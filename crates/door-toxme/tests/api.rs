@@ -1,7 +1,8 @@
 //! `POST /api`: one exchange for each thing a client may be told, letter for letter.
 
+use engine::ports::remote_names::RemoteFault;
 use serde_json::{Value, json};
-use testkit::{World, default_settings};
+use testkit::{FakeNames, World, default_settings};
 
 use crate::door::{Door, MEMORABILIA, connection, delete, lookup, push, request, reset, snapshot};
 use crate::store::{FailingStore, Failure, UnreachableSigner};
@@ -158,6 +159,46 @@ async fn lookup_finds_and_refuses() {
     ] {
         snapshot(&format!("api__lookup__{case}"), &door.post(&body).await);
     }
+}
+
+#[tokio::test]
+async fn lookup_asks_other_domains() {
+    let fake = FakeNames::new();
+    let door = Door::over(World::asking(fake.clone(), default_settings()).await);
+    let id = door.world.client(1).tox_id();
+    for (name, answer) in [
+        ("zo\u{eb}", Ok(Some(id))),
+        ("private", Err(RemoteFault::Forbidden)),
+        ("away", Err(RemoteFault::Unreachable)),
+        ("mad", Err(RemoteFault::Nonsense)),
+        ("crowd", Err(RemoteFault::Busy)),
+        ("broken", Err(RemoteFault::Ours("nobody is there to ask"))),
+    ] {
+        fake.tell(&format!("{name}@xn--bcher-kva.example"), answer);
+    }
+    for (case, name) in [
+        (
+            "remote_found",
+            with_memorabilia(lookup("ZOE\u{308}@b\u{fc}cher.Example")),
+        ),
+        ("remote_unknown", lookup("bob@b\u{fc}cher.example")),
+        ("remote_no_domain", lookup("bob@192.0.2.1")),
+        ("remote_private", lookup("private@b\u{fc}cher.example")),
+        (
+            "remote_away",
+            with_memorabilia(lookup("away@b\u{fc}cher.example")),
+        ),
+        ("remote_nonsense", lookup("mad@b\u{fc}cher.example")),
+        ("remote_busy", lookup("crowd@b\u{fc}cher.example")),
+        ("remote_our_fault", lookup("broken@b\u{fc}cher.example")),
+    ] {
+        snapshot(&format!("api__lookup__{case}"), &door.post(&name).await);
+    }
+    for number in fake.asked().len()..60 {
+        door.post(&lookup(&format!("n{number}@b.example"))).await;
+    }
+    let limited = door.post(&lookup("bob@b.example")).await;
+    snapshot("api__lookup__remote_limited", &limited);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::log::pending::Pending;
 use crate::log::state::SequencerState;
 use crate::names::doubt::Doubts;
 use crate::names::index::NameIndex;
+use crate::names::remote::RemoteAnswers;
 use crate::names::{Names, follow};
 use crate::open::{self, OpenError};
 use crate::ports::Ports;
@@ -63,6 +64,7 @@ struct Inner {
     sequencer: SequencerState,
     jobs_wake: Notify,
     names: NameIndex,
+    remote_answers: RemoteAnswers,
     followed: Mutex<Option<u64>>,
     doubts: Doubts,
     lookups: AtomicU64,
@@ -97,6 +99,7 @@ impl Engine {
             sequencer: SequencerState::default(),
             jobs_wake: Notify::new(),
             names: NameIndex::default(),
+            remote_answers: RemoteAnswers::default(),
             followed: Mutex::new(None),
             doubts: Doubts::default(),
             lookups: AtomicU64::new(0),
@@ -232,6 +235,10 @@ impl Engine {
 
     pub(crate) fn name_index(&self) -> &NameIndex {
         &self.0.names
+    }
+
+    pub(crate) fn remote_answers(&self) -> &RemoteAnswers {
+        &self.0.remote_answers
     }
 
     /// Size of the log up to which the name index has followed it; `None` until it is loaded. Who

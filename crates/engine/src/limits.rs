@@ -17,6 +17,10 @@ pub const REPLAY_KEPT: Duration = Duration::from_secs(660);
 
 /// Sealed pushes and form posts an address may make at once, and per hour (toxme spec, section 7).
 pub const PUSHES_PER_HOUR: u32 = 13;
+/// Look-ups at other domains an address may make at once, and per hour, those answered from memory
+/// apart: a household adding its friends stays below it, and nobody makes this server send more than
+/// one request a minute to others for long.
+pub const REMOTE_LOOKUPS_PER_HOUR: u32 = 60;
 /// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
 /// buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
@@ -30,6 +34,18 @@ pub const SEARCH_PAGE_ROWS: usize = 30;
 
 /// Names on one page of the public list (toxme spec, section 9).
 pub const PEOPLE_PAGE_ROWS: usize = 30;
+
+/// Longest wait for another domain's answer (toxme spec, section 2.4); also the longest wait for
+/// somebody else's look-up of the same name.
+pub const REMOTE_LOOKUP_TIME: Duration = Duration::from_secs(5);
+/// Answers of other domains kept in memory. At most 700 bytes each: 3 MiB.
+pub const REMOTE_ANSWERS_MAX: usize = 1 << 12;
+/// How long a found name is kept: what a change at the other domain may take to be seen here.
+pub const REMOTE_FOUND_KEPT: Duration = Duration::from_secs(300);
+/// How long the absence of a name is kept: somebody may be about to register it.
+pub const REMOTE_ABSENT_KEPT: Duration = Duration::from_secs(60);
+/// How long a failure is kept, so that a server in trouble is not asked again at once.
+pub const REMOTE_FAILED_KEPT: Duration = Duration::from_secs(15);
 
 /// Links or map pages read in one round trip.
 pub const READ_KEYS_MAX: usize = 1024;

@@ -20,6 +20,7 @@ use governor::{Quota, RateLimiter};
 use crate::error::{Internal, Limited};
 use crate::limits::{
     FLOOD_ADDRESSES_MAX, PASSWORD_GUESS_WINDOW, PASSWORD_GUESSES_MAX, PUSHES_PER_HOUR,
+    REMOTE_LOOKUPS_PER_HOUR,
 };
 use crate::ports::store::StoreError;
 use crate::ports::timer::Timer;
@@ -29,6 +30,9 @@ use crate::types::UnixMillis;
 
 /// [`PUSHES_PER_HOUR`] as governor counts: the cells of a bucket, and how many come back an hour.
 const PUSHES: NonZeroU32 = NonZeroU32::new(PUSHES_PER_HOUR).expect("it is not zero");
+/// [`REMOTE_LOOKUPS_PER_HOUR`] likewise.
+const REMOTE_LOOKUPS: NonZeroU32 =
+    NonZeroU32::new(REMOTE_LOOKUPS_PER_HOUR).expect("it is not zero");
 
 /// Where an attempt came from, as far as a flood limit tells addresses apart: an IPv4 address, or
 /// the /64 network of an IPv6 one, as one subscriber holds the whole of it.
@@ -83,9 +87,45 @@ type Keyed = RateLimiter<
     governor::middleware::NoOpMiddleware<Nanos>,
 >;
 
+/// One flood limit: a bucket for each address, with the cells that come back in an hour.
+struct Flood {
+    buckets: Keyed,
+    per_hour: NonZeroU32,
+}
+
+impl Flood {
+    fn new(per_hour: NonZeroU32, clock: TimerClock) -> Self {
+        Self {
+            buckets: RateLimiter::dashmap_with_clock(Quota::per_hour(per_hour), clock),
+            per_hour,
+        }
+    }
+
+    /// Takes `cost` cells from an address's bucket, but never more than a bucket has.
+    fn charge(&self, address: IpAddr, cost: NonZeroU32, now: Nanos) -> Result<(), Limited> {
+        let mut source = Source::of(address);
+        if self.buckets.len() >= FLOOD_ADDRESSES_MAX {
+            source = source.overflow();
+        }
+        match self.buckets.check_key_n(&source, cost.min(self.per_hour)) {
+            // The cost is no more than a bucket holds, so there is always room for it some time.
+            Ok(Ok(())) | Err(_) => Ok(()),
+            Ok(Err(refused)) => Err(Limited {
+                retry_after: refused.wait_time_from(now),
+            }),
+        }
+    }
+
+    fn sweep(&self) {
+        self.buckets.retain_recent();
+        self.buckets.shrink_to_fit();
+    }
+}
+
 /// The flood limits of this process.
 pub(crate) struct FloodLimits {
-    pushes: Option<Keyed>,
+    pushes: Option<Flood>,
+    remote_lookups: Option<Flood>,
     clock: TimerClock,
     /// Processes that live besides this one.
     others: AtomicU32,
@@ -95,13 +135,12 @@ impl FloodLimits {
     /// Those of the only process; `enabled = false` lets everything pass.
     pub(crate) fn new(timer: Arc<dyn Timer>, enabled: bool) -> Self {
         let clock = TimerClock(timer);
-        let quota = Quota::per_hour(PUSHES);
-        let pushes = enabled.then(|| RateLimiter::dashmap_with_clock(quota, clock.clone()));
-        let others = AtomicU32::new(0);
+        let flood = |per_hour| enabled.then(|| Flood::new(per_hour, clock.clone()));
         Self {
-            pushes,
+            pushes: flood(PUSHES),
+            remote_lookups: flood(REMOTE_LOOKUPS),
             clock,
-            others,
+            others: AtomicU32::new(0),
         }
     }
 
@@ -111,11 +150,13 @@ impl FloodLimits {
         self.others.store(others, Ordering::Relaxed);
     }
 
-    /// Cells of a bucket that one attempt costs: one for each process, but never more than a bucket
-    /// has, so that every process lets something pass.
-    fn cost(&self) -> NonZeroU32 {
+    /// One attempt costs a cell for each process, and every process lets something pass.
+    fn charge(&self, flood: Option<&Flood>, address: IpAddr) -> Result<(), Limited> {
         let others = self.others.load(Ordering::Relaxed);
-        NonZeroU32::MIN.saturating_add(others).min(PUSHES)
+        let cost = NonZeroU32::MIN.saturating_add(others);
+        flood.map_or(Ok(()), |flood| {
+            flood.charge(address, cost, self.clock.now())
+        })
     }
 
     /// Counts a push or a form post.
@@ -123,27 +164,21 @@ impl FloodLimits {
     /// # Errors
     /// When the address has none left.
     pub(crate) fn charge_push(&self, address: IpAddr) -> Result<(), Limited> {
-        let Some(pushes) = &self.pushes else {
-            return Ok(());
-        };
-        let mut source = Source::of(address);
-        if pushes.len() >= FLOOD_ADDRESSES_MAX {
-            source = source.overflow();
-        }
-        match pushes.check_key_n(&source, self.cost()) {
-            // The cost is no more than a bucket holds, so there is always room for it some time.
-            Ok(Ok(())) | Err(_) => Ok(()),
-            Ok(Err(refused)) => Err(Limited {
-                retry_after: refused.wait_time_from(self.clock.now()),
-            }),
-        }
+        self.charge(self.pushes.as_ref(), address)
+    }
+
+    /// Counts a look-up that another domain's server is asked for.
+    ///
+    /// # Errors
+    /// When the address has none left.
+    pub(crate) fn charge_remote_lookup(&self, address: IpAddr) -> Result<(), Limited> {
+        self.charge(self.remote_lookups.as_ref(), address)
     }
 
     /// Forgets addresses that have their whole allowance again.
     pub(crate) fn sweep(&self) {
-        if let Some(pushes) = &self.pushes {
-            pushes.retain_recent();
-            pushes.shrink_to_fit();
+        for flood in [&self.pushes, &self.remote_lookups].into_iter().flatten() {
+            flood.sweep();
         }
     }
 }
@@ -272,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn limits_do_not_share_their_cells() {
+        let limits = FloodLimits::new(Arc::new(Hands::default()), true);
+        assert_eq!(passes(&limits, v4(1)), 13);
+        let asked = (0..100).take_while(|_| limits.charge_remote_lookup(v4(1)).is_ok());
+        assert_eq!(asked.count(), 60);
+        assert!(limits.charge_remote_lookup(v4(2)).is_ok());
+    }
+
+    #[test]
     fn what_was_charged_stays_charged_when_processes_come_and_go() {
         let clock = Arc::new(Hands::default());
         let limits = FloodLimits::new(clock.clone(), true);
@@ -307,7 +351,7 @@ mod tests {
         assert_eq!(passes(&limits, two), 13);
         clock.advance(Duration::from_secs(2 * 3600));
         limits.sweep();
-        assert_eq!(limits.pushes.as_ref().unwrap().len(), 0);
+        assert_eq!(limits.pushes.as_ref().unwrap().buckets.len(), 0);
         assert_eq!(passes(&limits, one), 13);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Settings;
-use engine::names::{Caller, NameError, Pushed, Sealed};
+use engine::names::{Caller, Elsewhere, NameError, Pushed, Sealed};
 use engine::reconcile::Reconciler;
 use engine::types::{Name, Visibility};
 use testkit::{ToxClient, World, audit, check_bundle, default_settings, tox_id};
@@ -618,11 +618,14 @@ async fn look_ups_go_home_and_nowhere_else() {
         assert_refused!(names.lookup(half, host).await, NameError::Malformed(_));
     }
     for elsewhere in ["alice@example.org", "alice@localhost:1", "a@b@c"] {
-        assert_refused!(names.lookup(elsewhere, host).await, NameError::Elsewhere);
+        assert_refused!(
+            names.lookup(elsewhere, host).await,
+            NameError::Elsewhere(Elsewhere::Off)
+        );
     }
     assert_refused!(
         names.lookup("alice@localhost", None).await,
-        NameError::Elsewhere
+        NameError::Elsewhere(Elsewhere::Off)
     );
     for unknown in ["bob", "a b", "alice@x@example.test", &"x".repeat(64)] {
         assert_refused!(names.lookup(unknown, host).await, NameError::Unknown);

@@ -23,7 +23,7 @@ use problem::Problem;
 use schema::sections;
 use sources::Values;
 use stores::Connections;
-use values::{Address, Contact, Delay, Domain, LogOrigin, Proxies, PublicUrl, Title, Waiting};
+use values::{Address, Contact, Delay, Domain, LogOrigin, Proxies, PublicUrl, Title, Upstream, Waiting};
 
 sections! {
     /// The listener, and what the world calls this server.
@@ -99,6 +99,10 @@ sections! {
         /// Whether a new name must be sealed by the key of its Tox ID. Turning it off lets anybody
         /// register any Tox ID, as the original server did.
         strict_possession: bool = "true";
+        /// Whether `name@domain` is looked up at the server of that domain, for clients that ask here
+        /// for names elsewhere. Answers are passed on unverified, and kept for 5 minutes. An address
+        /// may have another server asked 60 times an hour.
+        remote_lookups: bool = "false";
     }
     /// The pages for people with a browser.
     web: Web {
@@ -117,6 +121,22 @@ sections! {
     limits: Limits {
         /// Whether rate limits apply. Turn it off for load tests only.
         enabled: bool = "true";
+    }
+    /// Services of others that this server asks.
+    upstreams: Upstreams {
+        /// Toxme API of other domains, for remote_lookups; `{host}` stands for the domain. A URL
+        /// without `{host}` sends all look-ups to one host of your choice, which may be in your own
+        /// network.
+        toxme: Upstream = "https://{host}/api";
+    }
+    /// How this server asks others.
+    outbound: Outbound {
+        /// PEM file of certificate authorities that other servers' certificates are checked with,
+        /// besides the system's.
+        ca_file: Option<PathBuf> = "";
+        /// Whether hosts that clients choose may be in private networks and on this machine. For
+        /// tests only: with it, anybody can have this server reach what only it can reach.
+        allow_private: bool = "false";
     }
 }
 

@@ -1,5 +1,7 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod outgoing;
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,7 +77,10 @@ async fn over(
     }
     let keys = open_keys(config, is_empty)?;
     let toxme_key = keys.toxme.public_key();
-    let ports = ports(store.clone(), timer, keys);
+    let ports = Ports {
+        remote_names: outgoing::remote_names(config)?,
+        ..ports(store.clone(), timer, keys)
+    };
     let engine = Engine::open(ports, settings(config))
         .await
         .map_err(|error| Failure::failed(chain(&error)))?;
@@ -202,6 +207,7 @@ fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
         log_signer: keys.log,
         record_signer: keys.record,
         box_key: keys.toxme,
+        remote_names: None,
         label_key: keys.commitment,
         pepper: keys.pepper,
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crypto::secret::Secret;
 use engine::names::{AddForm, Caller};
 use engine::ports::Ports;
+use engine::ports::remote_names::RemoteNames;
 use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use engine::reconcile::{Progress, Reconciler};
@@ -70,8 +71,23 @@ impl World {
     ) -> Self {
         let ports = Ports {
             rng: Arc::new(SeededRng::new(seed << 32)),
-            ..Self::ports(store.clone(), clock.clone())
+            ..Self::ports(store, clock.clone())
         };
+        Self::start(ports, clock, settings).await
+    }
+
+    /// A new directory that asks for names at other domains.
+    pub async fn asking(remote: Arc<dyn RemoteNames>, settings: Settings) -> Self {
+        let clock = Self::start_clock();
+        let ports = Ports {
+            remote_names: Some(remote),
+            ..Self::ports(empty_store(&clock).await, clock.clone())
+        };
+        Self::start(ports, clock, settings).await
+    }
+
+    async fn start(ports: Ports, clock: Arc<FixedClock>, settings: Settings) -> Self {
+        let store = ports.store.clone();
         let engine = Engine::open(ports, settings).await;
         let engine = engine.expect("a test's directory opens");
         engine.load_names().await.expect("a test's names load");
@@ -110,6 +126,7 @@ impl World {
             log_signer: Arc::new(FixedSigner::new([1; 32])),
             record_signer: Arc::new(FixedSigner::new(Self::record_seed())),
             box_key: Arc::new(FixedBoxKey::new(Self::record_seed())),
+            remote_names: None,
             label_key: Secret::new([3; 32]),
             pepper: Secret::new([4; 32]),
         }

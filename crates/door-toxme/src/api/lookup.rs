@@ -1,6 +1,9 @@
 //! Action 3: the record of a name.
 
-use engine::names::Names;
+use std::borrow::Cow;
+
+use engine::names::{Caller, Names, RemoteRecord, Resolved};
+use engine::types::ToxRecord;
 use serde_json::{Map, Value};
 
 use super::text;
@@ -13,13 +16,19 @@ use crate::wire::{Found, Verify};
 /// called this server: qTox and Toxygen send it behind the `@` of every name.
 pub(super) async fn handle(
     names: &Names<'_>,
+    caller: &Caller,
     host: Option<&str>,
     fields: &Map<String, Value>,
 ) -> Result<Found, Refusal> {
     let address = text(fields, "name").ok_or(Refusal::Payload("name must be a string"))?;
-    let record = names.lookup(address, host).await?;
-    let home = names.home();
-    Ok(Found {
+    Ok(match names.resolve(caller, address, host).await? {
+        Resolved::Home(record) => home(&record, names.home()),
+        Resolved::Remote(record) => remote(&record),
+    })
+}
+
+fn home(record: &ToxRecord, home: &str) -> Found {
+    Found {
         name: record.name.to_string(),
         regdomain: home.to_owned(),
         tox_id: record.tox_id.to_string(),
@@ -27,7 +36,24 @@ pub(super) async fn handle(
         verify: verify(record.is_proven),
         source: 1,
         version: "Tox V3 (local)",
-    })
+    }
+}
+
+/// What another domain's server says is passed on undecided: this server has no key to check it with.
+fn remote(record: &RemoteRecord) -> Found {
+    let domain = record.domain.as_str();
+    Found {
+        name: record.name.to_string(),
+        regdomain: domain.to_owned(),
+        tox_id: record.tox_id.to_string(),
+        url: format!("tox:{}@{domain}", record.name),
+        verify: Verify {
+            status: 3,
+            detail: Cow::Owned(format!("? (no authority key found for {domain})")),
+        },
+        source: 2,
+        version: "Tox V3",
+    }
 }
 
 /// A name added by the web form is not vouched for.
@@ -35,12 +61,12 @@ const fn verify(is_proven: bool) -> Verify {
     if is_proven {
         Verify {
             status: 1,
-            detail: "Good (signed by local authority)",
+            detail: Cow::Borrowed("Good (signed by local authority)"),
         }
     } else {
         Verify {
             status: 3,
-            detail: "? (added by a form: nobody proved to hold this Tox ID)",
+            detail: Cow::Borrowed("? (added by a form: nobody proved to hold this Tox ID)"),
         }
     }
 }

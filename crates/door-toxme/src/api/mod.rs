@@ -72,7 +72,10 @@ async fn perform(names: &Names<'_>, client: &SecureCaller, request: &Request) ->
         Action::Delete => answer(delete::handle(names, fields).await, signed),
         Action::Lookup => {
             let host = client.host.as_deref();
-            answer(lookup::handle(names, host, fields).await, signed)
+            answer(
+                lookup::handle(names, &client.caller, host, fields).await,
+                signed,
+            )
         }
         Action::Status => answer(Ok(status::handle(names)), signed),
         Action::Reverse => answer(reverse::handle(names, fields).await, signed),

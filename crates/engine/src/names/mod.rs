@@ -9,6 +9,7 @@ mod profile;
 mod push;
 mod read;
 mod release;
+pub(crate) mod remote;
 mod reserved;
 mod reset;
 mod row;
@@ -26,7 +27,7 @@ use crate::error::{Internal, Limited};
 use crate::ports::keys::SignError;
 use crate::ports::store::StoreError;
 use crate::rate::GuardError;
-use crate::types::{Bio, Name};
+use crate::types::{Bio, Domain, Name, ToxId, ToxRecord};
 
 pub use forms::{AddForm, Edit};
 pub use profile::{People, Profile};
@@ -65,6 +66,46 @@ pub struct Found {
     pub bio: Bio,
     /// Whether a key sealed the record; if not, it was given in a form, by anybody.
     pub is_proven: bool,
+}
+
+/// What an address, `name` or `name@domain`, stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// A name of the home domain.
+    Home(ToxRecord),
+    /// A name at another domain.
+    Remote(RemoteRecord),
+}
+
+/// What the server of another domain says of one of its names. Well formed; nothing proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteRecord {
+    /// The name.
+    pub name: Name,
+    /// The domain it is at.
+    pub domain: Domain,
+    /// Where it points.
+    pub tox_id: ToxId,
+}
+
+/// Why a name at another domain was not found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Elsewhere {
+    /// This server does not ask others.
+    #[error("names at other domains are not looked up")]
+    Off,
+    /// What stands behind the `@` is no domain: an address, a port, a single word.
+    #[error("not a domain that can be asked")]
+    NotADomain,
+    /// The domain is of a network that strangers may not have us ask.
+    #[error("the domain is not on the public network")]
+    NotPublic,
+    /// No connection, no trusted certificate, or no answer in time.
+    #[error("the domain's server cannot be reached")]
+    Unreachable,
+    /// The answer is none to this question.
+    #[error("the domain's server talks nonsense")]
+    Nonsense,
 }
 
 /// Memorabilia with the server's signature in front: 64 + 64 bytes.
@@ -106,9 +147,12 @@ pub enum NameError {
     /// No name is bound to the key, or none that may be told.
     #[error("no name for this key")]
     UnknownKey,
-    /// The name is at another domain, which this server does not ask.
-    #[error("names at other domains are not looked up")]
-    Elsewhere,
+    /// The name is at another domain, whose server did not tell.
+    #[error(transparent)]
+    Elsewhere(#[from] Elsewhere),
+    /// Too many look-ups at other domains are under way.
+    #[error("too many look-ups at other domains are under way")]
+    Busy,
     /// The name index is still loading.
     #[error("search is not ready yet")]
     Loading,
@@ -132,7 +176,8 @@ impl crate::tx::Refusal for NameError {
             | Self::WrongPassword
             | Self::Unknown
             | Self::UnknownKey
-            | Self::Elsewhere
+            | Self::Elsewhere(_)
+            | Self::Busy
             | Self::Loading => None,
         }
     }

@@ -45,7 +45,7 @@ impl Names<'_> {
     /// new name, six for an update; for a name that is given up the writes of a release.
     ///
     /// # Errors
-    /// See [`NameError`]; never `Unknown`, `UnknownKey`, `Page` or `Elsewhere`.
+    /// See [`NameError`]; never `Unknown`, `UnknownKey`, `Page`, `Elsewhere` or `Busy`.
     pub async fn push(&self, caller: &Caller, sealed: Option<Sealed>) -> Result<Pushed, NameError> {
         self.0.flood().charge_push(caller.address)?;
         let sealed = sealed.ok_or(NameError::Malformed("the envelope cannot be read"))?;

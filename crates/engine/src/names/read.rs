@@ -7,13 +7,19 @@ use crate::ports::rng::draw;
 use crate::ports::store::{Freshness, Key};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{NAMES, TOX_KEYS, TOX_RECORDS};
-use crate::types::{Name, ToxKey, ToxRecord, Visibility, fold};
+use crate::types::{Domain, Name, ToxKey, ToxRecord, Visibility, fold};
 
 use super::row::malformed;
-use super::{Countersigned, Found, NameError, Names};
+use super::{Caller, Countersigned, Elsewhere, Found, NameError, Names, Resolved};
 
 /// How stale an answer may be; a process always sees its own writes.
 pub(super) const STALENESS: Freshness = Freshness::Within(Duration::from_secs(1));
+
+/// Where the name of an address is.
+enum Place<'a> {
+    Home(&'a str),
+    Other { name: &'a str, domain: Domain },
+}
 
 /// What anybody may know of the server's use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +33,7 @@ pub struct Status {
 }
 
 impl Names<'_> {
-    /// Looks up `name` or `name@domain`; private records are found too.
+    /// Looks up `name` or `name@domain`, of the home domain only; private records are found too.
     ///
     /// The home domain, and `host` (what the client called this server, with and without its port),
     /// count as home. Two reads, from the record cache when they are there.
@@ -38,17 +44,66 @@ impl Names<'_> {
     /// # Errors
     /// `Malformed` for half an address, `Elsewhere`, `Unknown` or `Internal`.
     pub async fn lookup(&self, address: &str, host: Option<&str>) -> Result<ToxRecord, NameError> {
-        if address.is_empty() || address.starts_with('@') || address.ends_with('@') {
-            return Err(NameError::Malformed("name is empty or half an address"));
+        match self.place(address, host)? {
+            Place::Home(name) => self.at_home(name).await,
+            Place::Other { .. } => Err(Elsewhere::Off.into()),
         }
-        let name = match address.rsplit_once('@') {
-            Some((name, domain)) if self.is_home(domain, host) => name,
-            Some(_) => return Err(NameError::Elsewhere),
-            None => address,
-        };
+    }
+
+    /// Looks up `name` or `name@domain`. As [`Names::lookup`] at home; of another domain its server
+    /// is asked, if this one asks others at all. Never on behalf of another server: what servers ask
+    /// each other names no domain.
+    ///
+    /// An answer of another domain is up to 5 minutes old, its absence 1 minute, its failure 15 s. At
+    /// most one request leaves, and none while an equal one is under way. Takes 5 s at most; 10 s when
+    /// an equal request was waited for and given up.
+    ///
+    /// # Errors
+    /// As [`Names::lookup`]; `Elsewhere`, `Busy`, or `Limited` when the caller has another server asked
+    /// too often.
+    pub async fn resolve(
+        &self,
+        caller: &Caller,
+        address: &str,
+        host: Option<&str>,
+    ) -> Result<Resolved, NameError> {
+        match self.place(address, host)? {
+            Place::Home(name) => self.at_home(name).await.map(Resolved::Home),
+            Place::Other { name, domain } => {
+                let name = Name::parse(name).map_err(|_| NameError::Unknown)?;
+                self.0.count_lookup();
+                let found = self.at_domain(caller, name, domain).await;
+                found.map(Resolved::Remote)
+            }
+        }
+    }
+
+    async fn at_home(&self, name: &str) -> Result<ToxRecord, NameError> {
         let name = Name::parse(name).map_err(|_| NameError::Unknown)?;
         self.0.count_lookup();
         self.record(&name).await?.ok_or(NameError::Unknown)
+    }
+
+    /// Takes an address apart.
+    fn place<'a>(&self, address: &'a str, host: Option<&str>) -> Result<Place<'a>, NameError> {
+        if address.is_empty() || address.starts_with('@') || address.ends_with('@') {
+            return Err(NameError::Malformed("name is empty or half an address"));
+        }
+        let Some((name, domain)) = address.rsplit_once('@') else {
+            return Ok(Place::Home(address));
+        };
+        if self.is_home(domain, host) {
+            return Ok(Place::Home(name));
+        }
+        if self.0.ports().remote_names.is_none() {
+            return Err(Elsewhere::Off.into());
+        }
+        let domain = Domain::parse(domain).ok_or(Elsewhere::NotADomain)?;
+        // Another spelling of the home domain is home too.
+        if domain.as_str() == self.home() {
+            return Ok(Place::Home(name));
+        }
+        Ok(Place::Other { name, domain })
     }
 
     /// The home domain: what stands after the `@` of every name here.

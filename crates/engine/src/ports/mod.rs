@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crypto::secret::Secret;
 
+pub mod fetch;
 pub mod keys;
+pub mod remote_names;
 pub mod rng;
 pub mod store;
 pub mod timer;
@@ -23,6 +25,8 @@ pub struct Ports {
     pub record_signer: Arc<dyn keys::Signer>,
     /// Opens sealed requests.
     pub box_key: Arc<dyn keys::BoxKey>,
+    /// Asks for names at other domains; `None` when they are not looked up.
+    pub remote_names: Option<Arc<dyn remote_names::RemoteNames>>,
     /// Keys the labels of private handles.
     pub label_key: Secret<[u8; 32]>,
     /// Keys hashes of passwords and of released names.

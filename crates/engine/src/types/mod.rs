@@ -1,5 +1,6 @@
 //! Value types of the domain: parsed once at the edge, valid from then on.
 
+mod domain;
 mod handle;
 mod ids;
 pub mod link;
@@ -9,6 +10,7 @@ mod seqno;
 mod time;
 mod tox_id;
 
+pub use domain::Domain;
 pub use handle::{Handle, Label, Phone};
 pub use ids::{IdentityId, JobId, Kid, ProcessId};
 pub use name::{Name, NameFault, fold};

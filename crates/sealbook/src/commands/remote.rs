@@ -84,6 +84,7 @@ fn exit(code: Code) -> Exit {
         Code::NO_USER | Code::UNKNOWN_NAME => Exit::NotFound,
         Code::NAME_TAKEN | Code(-26) => Exit::Conflict,
         Code(-4) => Exit::RateLimited,
+        Code(-41) => Exit::Unreachable,
         _ => Exit::Failed,
     }
 }

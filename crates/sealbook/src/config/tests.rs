@@ -37,7 +37,15 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("names.release_after", "never", "\"never\""),
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
+    ("toxme.remote_lookups", "true", "true"),
     ("limits.enabled", "false", "false"),
+    (
+        "upstreams.toxme",
+        "https://{host}:8443/api",
+        "\"https://{host}:8443/api\"",
+    ),
+    ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
+    ("outbound.allow_private", "true", "true"),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
@@ -107,6 +115,7 @@ fn every_default_can_be_read_and_is_what_the_reference_says() {
     assert_eq!(config.log.merge_delay.0.as_millis(), 200);
     assert!(config.toxme.require_secure && config.toxme.strict_possession);
     assert!(config.limits.enabled);
+    assert!(!config.toxme.remote_lookups && !config.outbound.allow_private);
 }
 
 #[test]

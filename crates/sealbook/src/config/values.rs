@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use httpkit::client_ip::TrustedProxies;
 use merkle::note::KeyName;
+use outbound::fetch::UpstreamUrl;
 use serde_json::Value;
 use url::Url;
 
@@ -303,6 +304,24 @@ impl Setting for LogOrigin {
 
     fn show(&self) -> Value {
         self.0.clone().into()
+    }
+}
+
+/// The URL of a service of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Upstream(pub(crate) UpstreamUrl);
+
+impl Setting for Upstream {
+    const KIND: &'static str = "an https URL, such as \"https://{host}/api\"";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = text(raw)?;
+        let url = UpstreamUrl::parse(text);
+        url.map(Self).ok_or_else(|| found(text))
+    }
+
+    fn show(&self) -> Value {
+        self.0.as_str().into()
     }
 }
 

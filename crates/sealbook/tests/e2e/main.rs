@@ -10,5 +10,6 @@ mod client;
 mod convert;
 mod harness;
 mod postgres;
+mod remote;
 mod serve;
 mod verify;

@@ -1,0 +1,75 @@
+//! Addresses of hosts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::NetError;
+
+/// Longest wait for one answer of a name server.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// Finds the addresses of a host. Nothing of it blocks a thread, and a search that is dropped ends.
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    /// The addresses of a host, in the order in which they are to be tried.
+    ///
+    /// # Errors
+    /// When there are none, or nobody could be asked.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError>;
+}
+
+/// A host has no address, or nobody could be asked for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the host has no address: {0}")]
+pub struct ResolveError(pub String);
+
+/// The name servers of `/etc/resolv.conf`, and what `/etc/hosts` says. Hosts are looked for as they
+/// are, never below a search domain.
+pub struct SystemResolver(TokioResolver);
+
+/// The system's resolver configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the system's resolver configuration (/etc/resolv.conf)")]
+pub struct SystemResolverError(#[source] NetError);
+
+impl SystemResolver {
+    /// Reads the system's configuration once. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// When it cannot be read or makes no sense.
+    pub fn new() -> Result<Self, SystemResolverError> {
+        let mut builder = TokioResolver::builder_tokio().map_err(SystemResolverError)?;
+        let options = builder.options_mut();
+        options.timeout = ANSWER_WAIT;
+        let resolver = builder.build().map_err(SystemResolverError)?;
+        Ok(Self(resolver))
+    }
+}
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let absolute = format!("{host}.");
+        match self.0.lookup_ip(absolute).await {
+            Ok(found) => Ok(found.iter().collect()),
+            Err(error) => Err(ResolveError(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_needs_no_name_server() {
+        let resolver = SystemResolver::new().unwrap();
+        for host in ["localhost", "a.localhost"] {
+            let found = resolver.addresses(host).await.unwrap();
+            assert!(!found.is_empty());
+            assert!(found.iter().all(IpAddr::is_loopback), "{found:?}");
+        }
+    }
+}
