@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -89,6 +89,16 @@ pub(crate) struct FloodLimits {
     clock: TimerClock,
     /// Processes that live besides this one.
     others: AtomicU32,
+    refused: Refused,
+}
+
+/// Attempts this process has refused, by what limited them.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// Pushes and form posts, by the address's allowance.
+    pub(crate) pushes: AtomicU64,
+    /// Guesses of an edit password, by the name's.
+    pub(crate) edit_passwords: AtomicU64,
 }
 
 impl FloodLimits {
@@ -102,7 +112,13 @@ impl FloodLimits {
             pushes,
             clock,
             others,
+            refused: Refused::default(),
         }
+    }
+
+    /// What was refused so far.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Says how many other processes share the allowances from now on. What was charged stays
@@ -133,9 +149,12 @@ impl FloodLimits {
         match pushes.check_key_n(&source, self.cost()) {
             // The cost is no more than a bucket holds, so there is always room for it some time.
             Ok(Ok(())) | Err(_) => Ok(()),
-            Ok(Err(refused)) => Err(Limited {
-                retry_after: refused.wait_time_from(self.clock.now()),
-            }),
+            Ok(Err(refused)) => {
+                self.refused.pushes.fetch_add(1, Ordering::Relaxed);
+                Err(Limited {
+                    retry_after: refused.wait_time_from(self.clock.now()),
+                })
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod forwarding;
 pub mod json;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod panic;
 pub mod routes;
 pub mod stack;

@@ -1,9 +1,11 @@
 //! The edit password of a record.
 
+use std::sync::atomic::Ordering;
+
 use crypto::password;
 
 use crate::ports::store::Freshness;
-use crate::rate::{Guard, guard_in};
+use crate::rate::{Guard, GuardError, guard_in};
 use crate::tables::{NAMES, TOX_RECORDS};
 use crate::tx::in_tx;
 use crate::types::{Handle, Name};
@@ -24,10 +26,15 @@ impl Names<'_> {
         let label = Handle::Name(name.clone()).label(&ports.label_key);
         let guard = Guard::EditPassword;
         if self.0.settings().limits_enabled {
-            in_tx!(self.0, "guard_password", |tx| guard_in(
+            let guarded = in_tx!(self.0, "guard_password", |tx| guard_in(
                 tx, guard, label.0.0, now
             )
-            .await)?;
+            .await);
+            if let Err(GuardError::Limited(_)) = &guarded {
+                let refused = &self.0.flood().refused().edit_passwords;
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+            guarded?;
         }
         let held = self
             .read(&NAMES, name, Freshness::Now)

@@ -16,6 +16,7 @@ use super::queue::{Job, Queue};
 use super::reads::{Split, first_failed, versions};
 use super::statements::Query;
 use crate::cache::RecordCache;
+use crate::clock::Stopwatch;
 
 /// Tries of a group that the database sends back.
 const TRIES: u32 = 12;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) queue_wait: Duration,
     /// Longest wait for a batch, and for one call.
     pub(crate) commit_wait: Duration,
+    pub(crate) syncs: Stopwatch,
 }
 
 /// Commits groups until the queue is closed and empty.
@@ -86,7 +88,9 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             let written = group.iter().flat_map(|job| job.batch.written());
             let writing = shared.cache.writing(written);
+            let start = shared.syncs.start();
             let called = self.call(&group).await;
+            shared.syncs.stop(start);
             // Before anybody is answered, whatever the outcome.
             drop(writing);
             let failure = match called {
