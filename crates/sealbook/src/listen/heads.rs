@@ -18,19 +18,34 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// First line of a connection that speaks HTTP/2, which has no such ambiguities.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
-/// What no head may hold.
-const SPOILT: &[u8] = b"\0";
+/// What no head may hold, and the end of a head, before which hyper may not look at it.
+const SPOILT: &[u8] = b"\0\r\n\r\n";
 
 /// A stream whose reader gets the heads of requests only as far as they are unambiguous.
 pub(super) struct Heads<S> {
     stream: S,
     scanner: Scanner,
+    /// What the reader gets of [`SPOILT`] when a head was refused.
+    spoilt: &'static [u8],
 }
 
 impl<S> Heads<S> {
     pub(super) fn new(stream: S) -> Self {
         let scanner = Scanner::default();
-        Self { stream, scanner }
+        Self {
+            stream,
+            scanner,
+            spoilt: SPOILT,
+        }
+    }
+
+    /// Gives the reader what spoils the head, and then the end.
+    fn spoil(&mut self, into: &mut ReadBuf<'_>) {
+        let here = self.spoilt.len().min(into.remaining());
+        if let Some((now, later)) = self.spoilt.split_at_checked(here) {
+            into.put_slice(now);
+            self.spoilt = later;
+        }
     }
 }
 
@@ -41,6 +56,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if matches!(self.scanner.state, State::Spoilt) {
+            self.spoil(into);
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
@@ -48,8 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
         let new = into.filled().get(before..).unwrap_or_default();
         if self.scanner.feed(new).is_err() {
             into.set_filled(before);
-            // There is room for it: something was read.
-            into.put_slice(SPOILT);
+            self.spoil(into);
         }
         Poll::Ready(Ok(()))
     }

@@ -47,7 +47,19 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealbook"));
+        let command = Command::new(env!("CARGO_BIN_EXE_sealbook"));
+        self.with_arguments(command, arguments)
+    }
+
+    /// The binary by way of a shell, which tells it its process id as systemd does.
+    fn command_with_pid(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        let script = "export WATCHDOG_PID=$$; exec \"$0\" \"$@\"";
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sealbook")]);
+        self.with_arguments(command, arguments)
+    }
+
+    fn with_arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -73,12 +85,12 @@ impl Place {
         self.serve_with(&[], arguments)
     }
 
-    /// The same with these variables set.
+    /// The same with these variables set, and its process id in `WATCHDOG_PID`.
     pub(crate) fn serve_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Server {
         let port = ["--json", "serve", "--set", "server.listen=127.0.0.1:0"];
         let mut log = tempfile::tempfile().unwrap();
         let mut child = self
-            .command(&[&port, arguments].concat())
+            .command_with_pid(&[&port, arguments].concat())
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log.try_clone().unwrap())
