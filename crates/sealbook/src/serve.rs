@@ -34,6 +34,8 @@ const SCRAPERS_MAX: usize = 64;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Time for reconcilers to end after that.
 const FINISH_TIME: Duration = Duration::from_secs(5);
+/// Time for the store to close in the end. With the others, and a second for stragglers, 20 s.
+const CLOSE_TIME: Duration = Duration::from_secs(4);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -61,6 +63,8 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     let stop_workers = CancellationToken::new();
     worker::start(&workers, &wired, &stop_workers);
     workers.spawn(notify::watchdog(stop_workers.clone()));
+    let tls = certificates.as_ref().map(Certificates::newest);
+    reload_on_hangup(certificates, &workers, &stop_workers)?;
     let metrics = scraped.zip(wired.metrics_router.take());
     let metrics = metrics.map(|(socket, router)| scrapers(socket, router, &connections));
     let metrics = metrics.transpose()?;
@@ -72,7 +76,7 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     warn_if_unusable(config, address);
     let listener = Listener {
         socket,
-        tls: certificates.as_ref().map(Certificates::newest),
+        tls,
         router: std::mem::take(&mut wired.router),
         places,
         counts: wired.metrics.connections.clone(),
@@ -81,7 +85,6 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     if let Some((listener, _)) = metrics {
         workers.spawn(listener.run(stop.clone(), DRAIN_TIME));
     }
-    reload_on_hangup(certificates, &workers, &stop_workers)?;
     notify::ready();
     workers.spawn(tell_stopping(stop.clone()));
     listener.run(stop, DRAIN_TIME).await;
@@ -89,7 +92,9 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     finish(&connections, "connections").await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
-    wired.store.close().await;
+    if !ends(wired.store.close(), CLOSE_TIME).await {
+        tracing::warn!("the store did not close in time; what it acknowledged is kept");
+    }
     Ok(())
 }
 
@@ -118,6 +123,12 @@ async fn finish(tasks: &TaskTracker, what: &str) {
     if timeout(FINISH_TIME, tasks.wait()).await.is_err() {
         tracing::warn!(what, "did not end in time; what is stored is whole");
     }
+}
+
+/// Whether something ends in time. A store that waits for a database, or a disk, may not, and is
+/// left: the process ends anyway.
+async fn ends(closing: impl Future<Output = ()>, wait: Duration) -> bool {
+    timeout(wait, closing).await.is_ok()
 }
 
 /// As many connections as the operator wants and descriptors allow, of which it takes all that the
@@ -314,5 +325,18 @@ fn mode(config: &Config) -> (&'static str, String) {
             "local-trial",
             "local trial: plain HTTP accepted from this machine only".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_is_not_waited_for() {
+        assert!(ends(ready(()), DRAIN_TIME).await);
+        assert!(!ends(pending(), Duration::from_millis(1)).await);
     }
 }
