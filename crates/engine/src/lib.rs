@@ -12,6 +12,7 @@
 //! - [`names`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
 //! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
+//! - [`figures`]: what this process counts, for whoever watches it
 //!
 //! The engine has no runtime, no socket and no clock of its own.
 
@@ -19,6 +20,7 @@ pub mod chain;
 mod dialects;
 pub mod engine;
 pub mod error;
+pub mod figures;
 pub mod jobs;
 pub mod limits;
 pub mod log;

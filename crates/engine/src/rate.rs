@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -129,6 +129,18 @@ pub(crate) struct FloodLimits {
     clock: TimerClock,
     /// Processes that live besides this one.
     others: AtomicU32,
+    refused: Refused,
+}
+
+/// Attempts this process has refused, by what limited them.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// Pushes and form posts, by the address's allowance.
+    pub(crate) pushes: AtomicU64,
+    /// Look-ups at other domains, by the address's allowance.
+    pub(crate) remote_lookups: AtomicU64,
+    /// Guesses of an edit password, by the name's.
+    pub(crate) edit_passwords: AtomicU64,
 }
 
 impl FloodLimits {
@@ -141,7 +153,13 @@ impl FloodLimits {
             remote_lookups: flood(REMOTE_LOOKUPS),
             clock,
             others: AtomicU32::new(0),
+            refused: Refused::default(),
         }
+    }
+
+    /// What was refused so far.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Says how many other processes share the allowances from now on. What was charged stays
@@ -164,7 +182,11 @@ impl FloodLimits {
     /// # Errors
     /// When the address has none left.
     pub(crate) fn charge_push(&self, address: IpAddr) -> Result<(), Limited> {
-        self.charge(self.pushes.as_ref(), address)
+        let charged = self.charge(self.pushes.as_ref(), address);
+        if charged.is_err() {
+            self.refused.pushes.fetch_add(1, Ordering::Relaxed);
+        }
+        charged
     }
 
     /// Counts a look-up that another domain's server is asked for.
@@ -172,7 +194,11 @@ impl FloodLimits {
     /// # Errors
     /// When the address has none left.
     pub(crate) fn charge_remote_lookup(&self, address: IpAddr) -> Result<(), Limited> {
-        self.charge(self.remote_lookups.as_ref(), address)
+        let charged = self.charge(self.remote_lookups.as_ref(), address);
+        if charged.is_err() {
+            self.refused.remote_lookups.fetch_add(1, Ordering::Relaxed);
+        }
+        charged
     }
 
     /// Forgets addresses that have their whole allowance again.

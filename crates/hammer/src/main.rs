@@ -15,6 +15,7 @@ mod output;
 mod process;
 mod random;
 mod server;
+mod slow;
 mod stats;
 mod tiles;
 mod tools;
@@ -49,6 +50,7 @@ enum Programme {
     Cluster(cluster::Cluster),
     Crash(crash::Crash),
     Load(load::Load),
+    Slow(slow::Slow),
 }
 
 fn main() -> Result<ExitCode> {
@@ -61,6 +63,7 @@ fn main() -> Result<ExitCode> {
         Programme::Cluster(cluster) => runtime()?.block_on(cluster::run(cluster, &output))?,
         Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
         Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
+        Programme::Slow(slow) => slow::run(slow, &output)?,
     };
     Ok(if passed {
         ExitCode::SUCCESS

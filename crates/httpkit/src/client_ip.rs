@@ -29,6 +29,16 @@ pub struct ConnectInfo {
     pub tls: bool,
 }
 
+impl ConnectInfo {
+    /// Whether a request comes from this machine's loopback and no header shows a proxy in between.
+    /// A proxy on this machine that adds no header at all looks the same.
+    #[must_use]
+    pub fn is_direct_from_here(&self, headers: &HeaderMap) -> bool {
+        let is_here = |peer: SocketAddr| peer.ip().to_canonical().is_loopback();
+        self.peer.is_some_and(is_here) && !forwarding::was_forwarded(headers)
+    }
+}
+
 /// The client behind a request. A handler that needs it takes it as an argument; the router must
 /// be inside [`with_client_context`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +176,7 @@ impl ClientPolicy {
         let https = connection.tls || (trusted && forwarding::says_https(headers));
         ClientContext {
             address: proxied.or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            secure: https || self.is_local_trial(peer, headers),
+            secure: https || (self.local_trial && connection.is_direct_from_here(headers)),
             https,
         }
     }
@@ -181,12 +191,6 @@ impl ClientPolicy {
 
     fn walked_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
         forwarding::forwarded_for(headers, |hop| self.trusted.contain_address(hop))
-    }
-
-    fn is_local_trial(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-        self.local_trial
-            && peer.is_some_and(|address| address.is_loopback())
-            && !forwarding::was_forwarded(headers)
     }
 
     /// What the operator should be told about this request, if it is time to say so again.

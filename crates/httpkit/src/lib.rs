@@ -14,6 +14,7 @@ mod forwarding;
 pub mod json;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod page;
 pub mod panic;
 pub mod routes;

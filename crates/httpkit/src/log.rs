@@ -1,7 +1,9 @@
 //! The request's id, its line in the log, and the place where faults are logged.
 //!
 //! Neither line ever has a name, a query, a header or a body in it: of the path only the matched
-//! route's pattern is written, and of the client only the network.
+//! route's pattern is written, and of the client only the network, unless the operator wants more
+//! or less. Requests that changed something, or that we failed, have their line at level info; the
+//! others, look-ups above all, at level debug.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +20,7 @@ use axum::response::Response;
 use crate::client_ip::ClientContext;
 use crate::clock::Clock;
 use crate::fault::Fault;
+use crate::metrics::{Requests, UNMATCHED};
 
 /// Characters of an id a client or proxy may give.
 const ID_LENGTH_MAX: usize = 64;
@@ -51,24 +54,62 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// What the log of requests needs.
+/// How much of a client's address is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addresses {
+    /// All of it.
+    Full,
+    /// The network: see [`truncated`].
+    #[default]
+    Truncated,
+    /// Nothing.
+    None,
+}
+
+impl Addresses {
+    fn shown(self, client: Option<ClientContext>) -> Option<String> {
+        let address = client?.address;
+        match self {
+            Self::Full => Some(address.to_canonical().to_string()),
+            Self::Truncated => Some(truncated(address)),
+            Self::None => None,
+        }
+    }
+}
+
+/// Marks the answer to a request that was made to change something, so that its line is at level
+/// info, whether the change was made or refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Change;
+
+impl Change {
+    /// The answer with the mark.
+    #[must_use]
+    pub fn mark(mut response: Response) -> Response {
+        response.extensions_mut().insert(Self);
+        response
+    }
+}
+
+/// What the log and the counts of requests need.
 #[derive(Debug)]
 pub struct RequestLog {
     clock: Clock,
-    lines: bool,
+    addresses: Addresses,
+    requests: Requests,
     ids_from: u64,
     ids_given: AtomicU64,
 }
 
 impl RequestLog {
-    /// `lines` turns the line per request on; faults are logged either way. `ids_from` is a random
-    /// number drawn when the process starts, so that ids of two processes do not meet. An id is
-    /// unique, and no secret.
+    /// `requests` counts every request. `ids_from` is a random number drawn when the process
+    /// starts, so that ids of two processes do not meet. An id is unique, and no secret.
     #[must_use]
-    pub fn new(clock: Clock, lines: bool, ids_from: u64) -> Self {
+    pub fn new(clock: Clock, addresses: Addresses, requests: Requests, ids_from: u64) -> Self {
         Self {
             clock,
-            lines,
+            addresses,
+            requests,
             ids_from,
             ids_given: AtomicU64::new(0),
         }
@@ -88,8 +129,8 @@ impl RequestLog {
     }
 }
 
-/// Gives every request its [`RequestId`], writes one info line for it if wanted, and logs the
-/// [`Fault`] its answer carries as an error. Put it inside
+/// Gives every request its [`RequestId`], counts it, writes its line, and logs the [`Fault`] its
+/// answer carries as an error. Put it inside
 /// [`with_client_context`](crate::client_ip::with_client_context) and outside the layers whose
 /// answers it shall see.
 ///
@@ -112,10 +153,7 @@ async fn observe(State(log): State<Arc<RequestLog>>, mut request: Request, next:
     let id = log.id(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let client = request
-        .extensions()
-        .get::<ClientContext>()
-        .map(|client| client.address);
+    let client = request.extensions().get::<ClientContext>().copied();
     request.extensions_mut().insert(id.clone());
 
     let mut response = next.run(request).await;
@@ -124,21 +162,65 @@ async fn observe(State(log): State<Arc<RequestLog>>, mut request: Request, next:
         response.headers_mut().insert(ID_HEADER, value);
     }
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        tracing::error!(request.id = %id, error = %fault, "request failed: {fault}");
+        tracing::error!(req_id = %id, error = %fault, "request failed: {fault}");
     }
-    if log.lines {
-        let duration_us = log.clock.micros().saturating_sub(started_us);
-        tracing::info!(
-            request.id = %id,
-            method = known(&method),
-            route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
-            status = response.status().as_u16(),
-            duration_ms = duration_us as f64 / 1000.0,
-            client = client.map(truncated),
-            "request answered",
-        );
+    let path = route.as_ref().map(MatchedPath::as_str);
+    let method = known(&method);
+    let counts = log.requests.of(path, method);
+    let duration_us = log.clock.micros().saturating_sub(started_us);
+    let status = response.status();
+    counts.count(status.as_u16(), duration_us as f64 / 1e6);
+    let is_change = response.extensions_mut().remove::<Change>().is_some();
+    let line = Line {
+        id: &id,
+        method,
+        api: counts.api(),
+        route: path.unwrap_or(UNMATCHED),
+        status: status.as_u16(),
+        duration_us,
+    };
+    if is_change || status.is_server_error() {
+        line.info(|| log.addresses.shown(client));
+    } else {
+        line.debug(|| log.addresses.shown(client));
     }
     response
+}
+
+/// A request's line. The client is asked for only if the line is written.
+struct Line<'l> {
+    id: &'l RequestId,
+    method: &'static str,
+    api: &'static str,
+    route: &'l str,
+    status: u16,
+    duration_us: u64,
+}
+
+/// The same fields at either level, which a macro of `tracing` must know when it is compiled.
+macro_rules! write_line {
+    ($level:ident, $line:expr, $client:expr) => {
+        tracing::$level!(
+            req_id = %$line.id,
+            method = $line.method,
+            api = $line.api,
+            route = $line.route,
+            status = $line.status,
+            dur_ms = $line.duration_us as f64 / 1000.0,
+            client = $client(),
+            "request answered",
+        )
+    };
+}
+
+impl Line<'_> {
+    fn info(&self, client: impl Fn() -> Option<String>) {
+        write_line!(info, self, client);
+    }
+
+    fn debug(&self, client: impl Fn() -> Option<String>) {
+        write_line!(debug, self, client);
+    }
 }
 
 fn is_id(text: &str) -> bool {
@@ -179,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn as_much_of_an_address_is_shown_as_is_wanted() {
+        let address = "::ffff:203.0.113.77".parse().unwrap();
+        let secure = true;
+        let client = Some(ClientContext { address, secure });
+        assert_eq!(Addresses::Full.shown(client).unwrap(), "203.0.113.77");
+        assert_eq!(
+            Addresses::Truncated.shown(client).unwrap(),
+            "203.0.113.0/24"
+        );
+        assert_eq!(Addresses::None.shown(client), None);
+        assert_eq!(Addresses::Full.shown(None), None);
+    }
+
+    #[test]
     fn ids_are_short_and_plain() {
         for good in ["a", "req-1_2.3", &"x".repeat(64)] {
             assert!(is_id(good), "{good}");
@@ -190,7 +286,8 @@ mod tests {
 
     #[test]
     fn our_ids_differ() {
-        let log = RequestLog::new(Clock::new(|| 0), true, 0xabc);
+        let requests = Requests::new(&[], &prometheus::Registry::new()).unwrap();
+        let log = RequestLog::new(Clock::new(|| 0), Addresses::Full, requests, 0xabc);
         let mut headers = HeaderMap::new();
         assert_eq!(log.id(&headers).as_str(), "0000000000000abc-0");
         assert_eq!(log.id(&headers).as_str(), "0000000000000abc-1");

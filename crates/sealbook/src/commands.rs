@@ -1,11 +1,13 @@
 //! The subcommands: one file each, named after what is typed.
 
+mod completion;
 mod config;
 mod delete;
 mod key;
 mod known;
 mod log;
 mod lookup;
+mod man;
 mod places;
 mod progress;
 mod push;
@@ -22,8 +24,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::config::{Given, Loaded, load};
+use crate::config::{Given, Loaded, LogFormat, load};
 use crate::failure::{Exit, Failure};
+use crate::logging;
 use crate::output::Output;
 
 #[derive(Subcommand)]
@@ -52,14 +55,31 @@ pub(crate) enum Command {
     /// Count what a store holds, or move it to another
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Print a script that completes commands in a shell
+    Completion(completion::Completion),
+    /// Print the manual page, or write all of them
+    Man(man::Man),
     /// Print the version
     Version,
 }
 
 impl Command {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+    /// Runs the command, which logs what `log` lets through.
+    ///
+    /// # Errors
+    /// A sentence for whoever gave the command.
+    pub(crate) fn run(self, output: &Output, log: &str) -> Result<(), Failure> {
+        // The server's log has the form that its configuration wants, so it comes after that.
+        if !matches!(self, Self::Serve(_)) {
+            let format = if output.is_json() {
+                LogFormat::Json
+            } else {
+                LogFormat::Auto
+            };
+            logging::start(log, format)?;
+        }
         match self {
-            Self::Serve(command) => command.run(output),
+            Self::Serve(command) => command.run(output, log),
             Self::Config(command) => command.run(output),
             Self::Key(command) => command.run(output),
             Self::Push(command) => command.run(output),
@@ -69,6 +89,8 @@ impl Command {
             Self::Search(command) => command.run(output),
             Self::Log(command) => command.run(output),
             Self::Store(command) => command.run(output),
+            Self::Completion(command) => command.run(output),
+            Self::Man(command) => command.run(output),
             Self::Version => version::run(output),
         }
     }

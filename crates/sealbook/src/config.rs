@@ -4,6 +4,7 @@
 //! The table below is the only list of keys: the structs, the defaults, `config default`, `config
 //! show` and docs/CONFIG.md all come from it.
 
+mod choices;
 mod problem;
 mod reference;
 mod schema;
@@ -14,16 +15,20 @@ mod values;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub(crate) use choices::LogFormat;
 pub(crate) use problem::Problems;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
 pub(crate) use stores::StoreUrl;
 
+use choices::{Clients, LoggedAddresses};
 use problem::Problem;
 use schema::sections;
 use sources::Values;
 use stores::Connections;
-use values::{Address, Contact, Delay, Domain, LogOrigin, Proxies, PublicUrl, Title, Upstream, Waiting};
+use values::{
+    Address, Contact, Delay, Domain, LogOrigin, Proxies, PublicUrl, Title, Upstream, Waiting,
+};
 
 sections! {
     /// The listener, and what the world calls this server.
@@ -45,8 +50,8 @@ sections! {
         /// on Unix sockets. Whoever is in this list can pretend to be any client: let the proxy set
         /// X-Forwarded-For and X-Forwarded-Proto, and set or remove X-Real-IP and Forwarded.
         trusted_proxies: Proxies = "127.0.0.0/8, ::1, unix";
-        /// File of the TLS certificate and its chain, PEM. With tls_key it turns TLS on. Read once,
-        /// at start.
+        /// File of the TLS certificate and its chain, PEM. With tls_key it turns TLS on. Both are
+        /// read at start and on SIGHUP.
         tls_cert: Option<PathBuf> = "";
         /// File of the certificate's private key, PEM.
         tls_key: Option<PathBuf> = "";
@@ -75,7 +80,7 @@ sections! {
         /// server connects anew.
         password_file: Option<PathBuf> = "";
     }
-    /// The append-only log.
+    /// The append-only log, and what the process says of its work on standard error.
     log: Log {
         /// First line of every checkpoint: the log's name for the world. Fixed when the log is
         /// created; a different value later refuses to start. Unset takes `<public host>/log`, else
@@ -84,6 +89,18 @@ sections! {
         /// Longest wait from one batch of entries to the next while links are waiting, "0s" to
         /// "60s". Longer means fewer checkpoints and later proofs.
         merge_delay: Delay = "200ms";
+        /// Form of the lines on standard error: "auto" is text on a terminal and JSON, an object a
+        /// line, elsewhere. What is said is chosen by `--log`.
+        format: LogFormat = "auto";
+        /// How much of a client's address the line of a request shows: "full", "truncate" to the
+        /// first 24 bits of IPv4 and 48 of IPv6, or "none".
+        ip: LoggedAddresses = "truncate";
+    }
+    /// Metrics, for Prometheus.
+    metrics: Metrics {
+        /// Address and port of `GET /metrics`, in plain HTTP and for anybody who reaches it. Unset
+        /// answers it where clients are answered, but only to this machine and not through a proxy.
+        listen: Option<Address> = "";
     }
     /// Rules for names.
     names: Names {
@@ -121,6 +138,13 @@ sections! {
     limits: Limits {
         /// Whether rate limits apply. Turn it off for load tests only.
         enabled: bool = "true";
+        /// Most connections of clients at once; fewer where the system gives this process fewer
+        /// descriptors. One more takes the place of the connection that has done nothing for the
+        /// longest time, and is refused where all are busy.
+        connections: Clients = "16384";
+        /// Most connections at once of one address, or of one /64 network of IPv6. Trusted proxies
+        /// may have any number.
+        connections_per_address: Clients = "256";
     }
     /// Services of others that this server asks.
     upstreams: Upstreams {

@@ -1,6 +1,8 @@
 //! The accept loop: connections in, requests to the router.
 
+mod heads;
 mod linger;
+mod room;
 
 use std::convert::Infallible;
 use std::io;
@@ -12,7 +14,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use httpkit::client_ip::ConnectInfo;
 use hyper::body::Incoming;
@@ -23,14 +26,19 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use heads::Heads;
 use linger::Lingering;
+pub(crate) use room::Places;
+use room::{Busy, Room, Ticket};
+
+use crate::metrics::Connections;
 
 /// Bytes a request's head may have.
 const HEAD_BYTES_MAX: u32 = 32 * 1024;
@@ -58,10 +66,11 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/
 /// What connections are served with, and how many at once.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
-    pub(crate) tls: Option<TlsAcceptor>,
+    /// Each connection takes the newest.
+    pub(crate) tls: Option<watch::Receiver<TlsAcceptor>>,
     pub(crate) router: Router,
-    /// Most connections at once.
-    pub(crate) connections_max: usize,
+    pub(crate) places: Places,
+    pub(crate) counts: Connections,
     /// Owns the task of every connection.
     pub(crate) tasks: TaskTracker,
 }
@@ -70,7 +79,7 @@ impl Listener {
     /// Accepts and serves until `stop`; then lets connections finish what they began, for as long as
     /// `drain`, and cuts those that have not.
     pub(crate) async fn run(self, stop: CancellationToken, drain: Duration) {
-        let room = Arc::new(Semaphore::new(self.connections_max));
+        let room = Room::new(self.places, self.counts);
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         let graceful = GracefulShutdown::new();
         let cut = CancellationToken::new();
@@ -93,9 +102,11 @@ impl Listener {
                     continue;
                 }
             };
-            if let Ok(permit) = room.clone().try_acquire_owned() {
-                let task = shared.clone().connection(stream, peer, graceful.watcher());
-                self.tasks.spawn(holding(permit, task));
+            if let Ok(ticket) = room.enter(peer.ip(), &cut) {
+                let ticket = Arc::new(ticket);
+                let watcher = graceful.watcher();
+                let task = shared.clone().connection(stream, peer, watcher, ticket);
+                self.tasks.spawn(task);
             } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
                 let is_plain = shared.tls.is_none();
                 self.tasks.spawn(holding(permit, refuse(stream, is_plain)));
@@ -112,14 +123,20 @@ impl Listener {
 /// What every connection's task needs.
 struct Shared {
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<TlsAcceptor>>,
     builder: Builder<Tracked>,
     tasks: TaskTracker,
     cut: CancellationToken,
 }
 
 impl Shared {
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        ticket: Arc<Ticket>,
+    ) {
         // Without it small answers wait for acknowledgements; a socket that refuses is as good.
         let _ = stream.set_nodelay(true);
         let info = ConnectInfo {
@@ -128,38 +145,41 @@ impl Shared {
         };
         let stream = Lingering::new(stream);
         let Some(tls) = &self.tls else {
-            return self.requests(stream, info, watcher).await;
+            return self.requests(stream, info, watcher, ticket).await;
         };
+        let tls = tls.borrow().clone();
         let handshake = timeout(FIRST_REQUEST_TIME, tls.accept(stream));
         let shaken = tokio::select! {
             shaken = handshake => shaken,
-            () = self.cut.cancelled() => return,
+            () = ticket.leave().cancelled() => return,
         };
         match shaken {
-            Ok(Ok(stream)) => self.requests(stream, info, watcher).await,
+            Ok(Ok(stream)) => self.requests(stream, info, watcher, ticket).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn requests<S>(&self, stream: S, info: ConnectInfo, watcher: Watcher)
+    async fn requests<S>(&self, stream: S, info: ConnectInfo, watcher: Watcher, ticket: Arc<Ticket>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let begun = Arc::new(AtomicBool::new(false));
         let (router, seen) = (self.router.clone(), begun.clone());
         let (tasks, cut) = (self.tasks.clone(), self.cut.clone());
+        let leave = ticket.leave().clone();
         let service = service_fn(move |request| {
             seen.store(true, Ordering::Relaxed);
+            let busy = ticket.request();
             // A task of its own: a connection that breaks drops what it waits for, and a change whose
             // commit is under way would be made and never told to the rest of the process.
-            let answer = answer(router.clone(), request, info);
+            let answer = answer(router.clone(), request, info, busy);
             let task = tasks.spawn(cut.clone().run_until_cancelled_owned(answer));
             async { task.await.map(or_cut) }
         });
         let connection = self
             .builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Heads::new(stream)), service)
             .into_owned();
         let silence = async {
             sleep(FIRST_REQUEST_TIME).await;
@@ -174,7 +194,7 @@ impl Shared {
                 }
             }
             () = silence => tracing::debug!("a connection brought no request"),
-            () = self.cut.cancelled() => {}
+            () = leave.cancelled() => {}
         }
     }
 }
@@ -183,10 +203,19 @@ async fn answer(
     router: Router,
     request: Request<Incoming>,
     info: ConnectInfo,
+    busy: Busy,
 ) -> Result<Response, Infallible> {
+    let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(info);
-    router.oneshot(request).await
+    let mut response = router.oneshot(request).await?;
+    if is_chunked {
+        // What stands behind such a body was not looked at: see `heads`.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    drop(busy);
+    Ok(response)
 }
 
 /// The answer, or that there was no time for one.

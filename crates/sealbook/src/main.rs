@@ -6,6 +6,8 @@ mod failure;
 mod health;
 mod listen;
 mod logging;
+mod metrics;
+mod notify;
 mod output;
 mod serve;
 mod tls;
@@ -21,6 +23,11 @@ use commands::Command;
 use failure::{Exit, Failure};
 use output::Output;
 
+/// The release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit it was built from, or "unknown"; see build.rs.
+const COMMIT: &str = env!("SEALBOOK_COMMIT");
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -31,8 +38,8 @@ struct Cli {
     /// Print JSON: one object, or one a line for progress; errors too, with a `code`
     #[arg(long, global = true)]
     json: bool,
-    /// What to log to standard error: a level, or `target=level` pairs with commas; debug adds a
-    /// line for every request
+    /// What to log to standard error: a level, or `target=level` pairs with commas; info has a line
+    /// for every request that changes something, debug for all
     #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
     log: String,
     #[command(subcommand)]
@@ -48,7 +55,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let output = Output::new(cli.json);
-    let done = logging::start(&cli.log, cli.json).and_then(|()| cli.command.run(&output));
+    let done = cli.command.run(&output, &cli.log);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

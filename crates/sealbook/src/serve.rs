@@ -3,25 +3,33 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use engine::ports::timer::Timer;
+use httpkit::client_ip::TrustedProxies;
 use outbound::system::SystemTimer;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::failure::Failure;
-use crate::listen::{Listener, bind};
+use crate::failure::{Failure, chain};
+use crate::listen::{Listener, Places, bind};
+use crate::metrics::Connections;
 use crate::output::Output;
+use crate::tls::Certificates;
 use crate::wire_up::{Wired, absolute, wire_up};
-use crate::{tls, worker};
+use crate::{notify, worker};
 
-/// Most connections at once, where the system allows as many descriptors.
-const CONNECTIONS_MAX: u64 = 4096;
-/// Descriptors kept for the store and the rest.
-const DESCRIPTORS_RESERVED: u64 = 256;
+/// Descriptors kept for the store, for connections that are being refused or give way, and the rest.
+const DESCRIPTORS_RESERVED: u64 = 512;
+/// Connections there is room for on any system.
+const CONNECTIONS_MIN: u64 = 16;
+/// Most connections of those who scrape metrics.
+const SCRAPERS_MAX: usize = 64;
 /// Time for requests to end once the server is told to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Time for reconcilers to end after that.
@@ -36,29 +44,49 @@ const CLOSE_TIME: Duration = Duration::from_secs(4);
 pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure> {
     let timer = SystemTimer::start();
     let stop = stop_on_signals()?;
-    let tls = match (&config.server.tls_cert, &config.server.tls_key) {
-        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
+    let certificates = match (&config.server.tls_cert, &config.server.tls_key) {
+        (Some(cert), Some(key)) => Some(Certificates::read(cert, key)?),
         (Some(_) | None, _) => None,
     };
+    let places = places(config);
     let socket = bind(config.server.listen.0)
         .await
         .map_err(Failure::failed)?;
     let address = socket.local_addr().map_err(Failure::failed)?;
-    let wired = wire_up(config, timer).await?;
+    let scraped = match config.metrics.listen {
+        Some(listen) => Some(bind(listen.0).await.map_err(Failure::failed)?),
+        None => None,
+    };
+    let mut wired = wire_up(config, timer).await?;
 
     let (connections, workers) = (TaskTracker::new(), TaskTracker::new());
     let stop_workers = CancellationToken::new();
-    let (remembered, loaded) = (wired.remembered.clone(), wired.names_loaded.clone());
-    worker::start(&workers, &wired.engine, remembered, loaded, &stop_workers);
-    announce(config, &wired, address, timer.monotonic(), output)?;
+    worker::start(&workers, &wired, &stop_workers);
+    workers.spawn(notify::watchdog(stop_workers.clone()));
+    let tls = certificates.as_ref().map(Certificates::newest);
+    reload_on_hangup(certificates, &workers, &stop_workers)?;
+    let metrics = scraped.zip(wired.metrics_router.take());
+    let metrics = metrics.map(|(socket, router)| scrapers(socket, router, &connections));
+    let metrics = metrics.transpose()?;
+    let listening = Listening {
+        address,
+        metrics: metrics.as_ref().map(|(_, address)| *address),
+    };
+    announce(config, &wired, &listening, timer.monotonic(), output)?;
     warn_if_unusable(config, address);
     let listener = Listener {
         socket,
         tls,
-        router: wired.router,
-        connections_max: connections_max(),
+        router: std::mem::take(&mut wired.router),
+        places,
+        counts: wired.metrics.connections.clone(),
         tasks: connections.clone(),
     };
+    if let Some((listener, _)) = metrics {
+        workers.spawn(listener.run(stop.clone(), DRAIN_TIME));
+    }
+    notify::ready();
+    workers.spawn(tell_stopping(stop.clone()));
     listener.run(stop, DRAIN_TIME).await;
 
     finish(&connections, "connections").await;
@@ -103,20 +131,119 @@ async fn ends(closing: impl Future<Output = ()>, wait: Duration) -> bool {
     timeout(wait, closing).await.is_ok()
 }
 
-/// As many connections as descriptors allow.
-fn connections_max() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let free = limit.map_or(CONNECTIONS_MAX, |limit| {
-        limit.saturating_sub(DESCRIPTORS_RESERVED).max(16)
+/// As many connections as the operator wants and descriptors allow, of which it takes all that the
+/// system gives.
+fn places(config: &Config) -> Places {
+    let wanted = config.limits.connections.get();
+    let descriptors = descriptors();
+    let free = descriptors
+        .saturating_sub(DESCRIPTORS_RESERVED)
+        .max(CONNECTIONS_MIN);
+    let free = usize::try_from(free).unwrap_or(usize::MAX);
+    if free < wanted {
+        tracing::debug!(
+            wanted,
+            room = free,
+            descriptors,
+            "fewer connections than limits.connections: the system gives this process fewer \
+             descriptors"
+        );
+    }
+    Places {
+        all: wanted.min(free),
+        per_address: config.limits.connections_per_address.get(),
+        exempt: config.server.trusted_proxies.trusted(),
+    }
+}
+
+/// Raises the soft limit on descriptors to the hard one, and answers it. The soft one is 1024 on most
+/// systems, for programmes that use `select`.
+fn descriptors() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit = raised,
+            Err(error) => tracing::warn!(%error, "cannot raise the limit on descriptors"),
+        }
+    }
+    limit.current.unwrap_or(u64::MAX)
+}
+
+/// Where the server is reached.
+struct Listening {
+    address: SocketAddr,
+    /// Of the metrics, where they have a listener of their own.
+    metrics: Option<SocketAddr>,
+}
+
+/// The listener of those who scrape metrics, and its address.
+fn scrapers(
+    socket: TcpListener,
+    router: Router,
+    tasks: &TaskTracker,
+) -> Result<(Listener, SocketAddr), Failure> {
+    let address = socket.local_addr().map_err(Failure::failed)?;
+    let counts = Connections::new().map_err(|error| Failure::failed(chain(&error)))?;
+    let places = Places {
+        all: SCRAPERS_MAX,
+        per_address: SCRAPERS_MAX,
+        exempt: TrustedProxies::default(),
+    };
+    let listener = Listener {
+        socket,
+        tls: None,
+        router,
+        places,
+        counts,
+        tasks: tasks.clone(),
+    };
+    Ok((listener, address))
+}
+
+/// Reads the certificates anew on SIGHUP, until `stop`. Without certificates a SIGHUP changes
+/// nothing, but does not end the server either.
+fn reload_on_hangup(
+    certificates: Option<Certificates>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut hangups = signal(SignalKind::hangup())
+        .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        while stop
+            .run_until_cancelled(hangups.recv())
+            .await
+            .flatten()
+            .is_some()
+        {
+            match certificates.as_ref().map(Certificates::reload) {
+                Some(Ok(())) => tracing::info!("the certificate was read anew"),
+                Some(Err(failure)) => {
+                    tracing::error!("still with the certificate of before: {}", failure.said);
+                }
+                None => tracing::info!("there is no certificate to read anew"),
+            }
+        }
     });
-    usize::try_from(free.min(CONNECTIONS_MAX)).unwrap_or(usize::MAX)
+    Ok(())
+}
+
+/// Tells systemd when the server begins to stop.
+async fn tell_stopping(stop: CancellationToken) {
+    stop.cancelled().await;
+    notify::stopping();
 }
 
 /// Says where the server is and what it is, once.
 fn announce(
     config: &Config,
     wired: &Wired,
-    address: SocketAddr,
+    listening: &Listening,
     took: Duration,
     output: Output,
 ) -> Result<(), Failure> {
@@ -125,7 +252,10 @@ fn announce(
     } else {
         "http"
     };
-    let url = format!("{scheme}://{address}");
+    let url = format!("{scheme}://{}", listening.address);
+    let metrics = listening
+        .metrics
+        .map(|address| format!("http://{address}/metrics"));
     let data_dir = if config.is_in_memory() {
         "none: all is forgotten when the server stops".to_owned()
     } else {
@@ -140,9 +270,12 @@ fn announce(
         .collect();
     let (mode, about) = mode(config);
     let millis = took.as_millis();
+    let scraped = metrics
+        .as_ref()
+        .map_or_else(String::new, |metrics| format!("  metrics      {metrics}\n"));
     let words = format!(
         "sealbook {} is ready after {millis} ms\n\
-         \x20 listening    {url}\n\
+         \x20 listening    {url}\n{scraped}\
          \x20 data         {data_dir}\n\
          \x20 store        {store}\n\
          \x20 log          {origin}\n\
@@ -152,7 +285,7 @@ fn announce(
         env!("CARGO_PKG_VERSION"),
     );
     let object = json!({
-        "listening": url, "data_dir": data_dir, "store": store, "origin": origin, "log_key": key,
+        "listening": url, "metrics": metrics, "data_dir": data_dir, "store": store, "origin": origin, "log_key": key,
         "toxme_key": toxme_key, "mode": mode, "ready_ms": u64::try_from(millis).unwrap_or(u64::MAX),
     });
     output.result(&words, &object)

@@ -1,21 +1,54 @@
 //! TLS from certificate files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::failure::Failure;
 
+/// The certificate in force, and where it came from.
+pub(crate) struct Certificates {
+    cert: PathBuf,
+    key: PathBuf,
+    newest: watch::Sender<TlsAcceptor>,
+}
+
+impl Certificates {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// Names the file that is at fault.
+    pub(crate) fn read(cert: &Path, key: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            newest: watch::Sender::new(acceptor(cert, key)?),
+        })
+    }
+
+    /// What new connections take.
+    pub(crate) fn newest(&self) -> watch::Receiver<TlsAcceptor> {
+        self.newest.subscribe()
+    }
+
+    /// Reads the files anew, for connections from now on.
+    ///
+    /// # Errors
+    /// Names the file that is at fault; then nothing changes.
+    pub(crate) fn reload(&self) -> Result<(), Failure> {
+        self.newest.send_replace(acceptor(&self.cert, &self.key)?);
+        Ok(())
+    }
+}
+
 /// Reads certificate and key; HTTP/2 is offered before HTTP/1.1.
-///
-/// # Errors
-/// Names the file that is at fault.
-pub(crate) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
+fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, Failure> {
     let chain = chain(cert)?;
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| wrong("tls_key", key, format!("no private key in PEM: {error}")))?;

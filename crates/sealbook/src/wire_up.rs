@@ -21,6 +21,7 @@ use httpkit::clock::Clock;
 use httpkit::csrf::Csrf;
 use httpkit::limits::with_timeout;
 use httpkit::log::RequestLog;
+use httpkit::routes::Route;
 use httpkit::stack;
 use outbound::remembered::Remembered;
 use outbound::signer_file::{self, ServerKeys};
@@ -30,6 +31,7 @@ use store::OpenError;
 use crate::config::{Config, StoreUrl};
 use crate::failure::{Exit, Failure, chain};
 use crate::health;
+use crate::metrics::{self, Metrics};
 
 /// Time a request has, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -48,6 +50,10 @@ pub(crate) struct Wired {
     /// Key that clients seal requests to.
     pub(crate) toxme_key: [u8; 32],
     pub(crate) router: Router,
+    /// What `/metrics` answers on a listener of its own, if it has one.
+    pub(crate) metrics_router: Option<Router>,
+    pub(crate) metrics: Metrics,
+    pub(crate) timer: SystemTimer,
 }
 
 /// Opens the store and the keys, starts the engine over them and merges the doors.
@@ -55,8 +61,13 @@ pub(crate) struct Wired {
 /// # Errors
 /// A sentence for the operator: what is wrong, where, and what to do.
 pub(crate) async fn wire_up(config: &Config, timer: SystemTimer) -> Result<Wired, Failure> {
-    let store = open_store(&config.store_url(), config.store_options()).await?;
-    let wired = over(config, timer, store.clone()).await;
+    let metrics = Metrics::new().map_err(|error| Failure::failed(chain(&error)))?;
+    let options = store::Options {
+        on_sync: Some(metrics.on_sync()),
+        ..config.store_options()
+    };
+    let store = open_store(&config.store_url(), options).await?;
+    let wired = over(config, timer, store.clone(), metrics).await;
     if wired.is_err() {
         store.close().await;
     }
@@ -67,6 +78,7 @@ async fn over(
     config: &Config,
     timer: SystemTimer,
     store: Arc<dyn Store>,
+    metrics: Metrics,
 ) -> Result<Wired, Failure> {
     let remembered = remembered(config)?;
     let note = remembered.as_ref().map(load).transpose()?.flatten();
@@ -92,8 +104,21 @@ async fn over(
         engine: engine.clone(),
         names_loaded: names_loaded.clone(),
     };
-    let router = doors(config, &engine, health::router(state));
-    let router = wrapped(config, timer, router);
+    let mut router = doors(config, &engine, health::router(state));
+    let own_listener = config.metrics.listen.is_some();
+    let scraped = metrics::router(metrics::State {
+        engine: engine.clone(),
+        metrics: metrics.clone(),
+        store_dir: config.store_url().dir().map(Path::to_owned),
+        only_here: !own_listener,
+    });
+    let mut metrics_router = None;
+    if own_listener {
+        metrics_router = Some(scraped.fallback(nothing_here));
+    } else {
+        router = router.merge(scraped);
+    }
+    let router = wrapped(config, timer, router, &metrics)?;
     Ok(Wired {
         engine,
         store,
@@ -101,6 +126,9 @@ async fn over(
         names_loaded,
         toxme_key,
         router,
+        metrics_router,
+        metrics,
+        timer,
     })
 }
 
@@ -261,7 +289,7 @@ fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
         .merge(door_toxme::router(toxme))
         .merge(door_tlog::router(tlog));
     if !config.web.enabled {
-        return doors.fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") });
+        return doors.fallback(nothing_here);
     }
     let web = web(config, engine);
     doors
@@ -289,17 +317,36 @@ fn web(config: &Config, engine: &Engine) -> door_web::State {
     }
 }
 
-fn wrapped(config: &Config, timer: SystemTimer, router: Router) -> Router {
+async fn nothing_here() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "nothing here\n")
+}
+
+/// The route table of each API, by its name in logs and metrics.
+const APIS: &[(&str, &[Route])] = &[
+    ("toxme", door_toxme::ROUTES),
+    ("log", door_tlog::ROUTES),
+    ("web", door_web::ROUTES),
+    ("server", health::ROUTES),
+    ("server", metrics::ROUTES),
+];
+
+fn wrapped(
+    config: &Config,
+    timer: SystemTimer,
+    router: Router,
+    metrics: &Metrics,
+) -> Result<Router, Failure> {
     let clock =
         Clock::new(move || u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX));
     let is_local_trial = config.server.public_url.is_none();
     let trusted = config.server.trusted_proxies.trusted();
     let clients = ClientPolicy::new(trusted, is_local_trial, &clock);
     let ids_from = u64::from_be_bytes(draw(&OsRng as &dyn Rng));
-    let lines = tracing::enabled!(tracing::Level::DEBUG);
-    let log = RequestLog::new(clock, lines, ids_from);
+    let requests = metrics.requests(APIS);
+    let requests = requests.map_err(|error| Failure::failed(chain(&error)))?;
+    let log = RequestLog::new(clock, config.log.ip.0, requests, ids_from);
     let router = with_timeout(router, REQUEST_TIME, too_late);
-    stack::wrap(router, Arc::new(clients), Arc::new(log))
+    Ok(stack::wrap(router, Arc::new(clients), Arc::new(log)))
 }
 
 fn too_late() -> Response {

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::ports::store::Health;
+use engine::ports::timer::Timer;
 use engine::reconcile::{Progress, Reconciler};
 use outbound::remembered::Remembered;
+use outbound::system::SystemTimer;
+use prometheus::Histogram;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::wire_up::Wired;
 
 /// Pause after a failure.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -19,21 +24,42 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts a loop for each reconciler and each duty of this process.
-pub(crate) fn start(
-    tasks: &TaskTracker,
-    engine: &Engine,
-    remembered: Option<Remembered>,
-    names_loaded: Arc<AtomicBool>,
-    stop: &CancellationToken,
-) {
+pub(crate) fn start(tasks: &TaskTracker, wired: &Wired, stop: &CancellationToken) {
+    let engine = &wired.engine;
+    let appends = Appends {
+        seconds: wired.metrics.appends.clone(),
+        timer: wired.timer,
+    };
     let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
     for reconciler in Reconciler::ALL.into_iter().filter(needed) {
-        tasks.spawn(reconcile(reconciler, engine.clone(), stop.clone()));
+        let appends = (reconciler == Reconciler::Sequence).then(|| appends.clone());
+        tasks.spawn(reconcile(reconciler, engine.clone(), appends, stop.clone()));
     }
+    let names_loaded = wired.names_loaded.clone();
     tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
     tasks.spawn(watch_health(engine.clone(), stop.clone()));
-    if let Some(remembered) = remembered {
+    if let Some(remembered) = wired.remembered.clone() {
         tasks.spawn(remember(engine.clone(), remembered, stop.clone()));
+    }
+}
+
+/// Measures the ticks that put something into the log.
+#[derive(Clone)]
+struct Appends {
+    seconds: Histogram,
+    timer: SystemTimer,
+}
+
+impl Appends {
+    /// Runs a tick, and counts its time if it published a larger log.
+    async fn measure<T>(&self, engine: &Engine, tick: impl Future<Output = T>) -> T {
+        let (size, start) = (engine.log().head().size, self.timer.monotonic());
+        let done = tick.await;
+        if engine.log().head().size > size {
+            let took = self.timer.monotonic().saturating_sub(start);
+            self.seconds.observe(took.as_secs_f64());
+        }
+        done
     }
 }
 
@@ -73,10 +99,19 @@ impl Trouble {
 }
 
 /// Runs one reconciler until `stop`. A tick that has begun is finished.
-async fn reconcile(reconciler: Reconciler, engine: Engine, stop: CancellationToken) {
+async fn reconcile(
+    reconciler: Reconciler,
+    engine: Engine,
+    appends: Option<Appends>,
+    stop: CancellationToken,
+) {
     let mut trouble = Trouble::of(reconciler.name());
     while !stop.is_cancelled() {
-        let done = reconciler.tick(&engine).await;
+        let tick = reconciler.tick(&engine);
+        let done = match &appends {
+            Some(appends) => appends.measure(&engine, tick).await,
+            None => tick.await,
+        };
         let next = async {
             match trouble.note(done) {
                 Some(Progress::MoreNow) => {}
@@ -142,8 +177,8 @@ async fn watch_health(engine: Engine, stop: CancellationToken) {
         if now != before {
             match &now {
                 Health::Ready => tracing::info!("writes work again"),
-                Health::WritesPaused(reason) => tracing::warn!(reason, "writes are paused"),
-                Health::ReadOnly(reason) => tracing::error!(reason, "writes are refused"),
+                Health::WritesPaused(reason) => tracing::warn!("writes are paused: {reason}"),
+                Health::ReadOnly(reason) => tracing::error!("writes are refused: {reason}"),
             }
             before = now;
         }

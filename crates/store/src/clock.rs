@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use engine::types::UnixMillis;
 use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
 
+use crate::OnSync;
+
 /// A clock that tests may replace: any function that tells the time.
 pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 
@@ -23,6 +25,23 @@ pub type SteadyClock = Arc<dyn Fn() -> Duration + Send + Sync>;
 #[must_use]
 pub fn steady_clock() -> SteadyClock {
     Arc::new(steady_now)
+}
+
+/// Tells how long something took, if anybody wants to know.
+pub(crate) struct Stopwatch(pub(crate) Option<OnSync>);
+
+impl Stopwatch {
+    /// When it began; `None` when nobody wants to know.
+    pub(crate) fn start(&self) -> Option<Duration> {
+        self.0.as_ref().map(|_| steady_now())
+    }
+
+    /// Tells of what began at `start`.
+    pub(crate) fn stop(&self, start: Option<Duration>) {
+        if let (Some(tell), Some(start)) = (&self.0, start) {
+            tell(steady_now().saturating_sub(start));
+        }
+    }
 }
 
 fn steady_now() -> Duration {

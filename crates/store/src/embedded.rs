@@ -37,7 +37,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::cache::{Lifetime, Record, RecordCache};
-use crate::clock::{Clock, system_clock};
+use crate::clock::{Clock, Stopwatch, system_clock};
 use crate::{OpenError, Options, limits};
 pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
@@ -133,6 +133,7 @@ impl EmbeddedStore {
             state,
             engine_cache_bytes: options.engine_cache_bytes,
             reserve_bytes: options.reserve_bytes,
+            syncs: Stopwatch(options.on_sync),
         };
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE_BATCHES_MAX);
         let thread = std::thread::Builder::new().name("store-committer".to_owned());

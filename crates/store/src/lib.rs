@@ -60,7 +60,13 @@ pub struct Options {
     /// File with the password for a database; read again for each connection. Goes before the
     /// URL's password.
     pub password_file: Option<PathBuf>,
+    /// Told how long each group of batches took to become durable: an embedded store's sync, the
+    /// call to a database with its sync. Called by whoever commits, so it must not block.
+    pub on_sync: Option<OnSync>,
 }
+
+/// Takes the time of one sync.
+pub type OnSync = Arc<dyn Fn(Duration) + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -74,6 +80,7 @@ impl Default for Options {
             connections: 16,
             ca_file: None,
             password_file: None,
+            on_sync: None,
         }
     }
 }

@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::{Lifetime, RecordCache};
+use crate::clock::Stopwatch;
 use crate::clock::{Clock, steady_clock};
 use crate::{OpenError, Options, limits};
 use batch::Planned;
@@ -108,6 +109,7 @@ impl PostgresStore {
             cache: RecordCache::new(options.cache_bytes, Lifetime::Shared(steady_clock())),
             queue_wait: options.queue_wait,
             commit_wait: options.commit_wait,
+            syncs: Stopwatch(options.on_sync),
         });
         let (workers, attendants) = staff(&shared, &reader);
         Ok(Self {

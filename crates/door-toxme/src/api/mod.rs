@@ -12,6 +12,7 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use engine::names::Names;
 use httpkit::limits::{JSON_DEPTH_MAX, RawBody, json_depth_ok};
+use httpkit::log::Change;
 use serde_json::{Map, Value};
 
 use crate::State;
@@ -48,7 +49,13 @@ pub(crate) async fn handle(
     RawBody(body): RawBody,
 ) -> Response {
     match Request::parse(&body) {
-        Ok(request) => perform(&state.engine.names(), &client, &request).await,
+        Ok(request) => {
+            let response = perform(&state.engine.names(), &client, &request).await;
+            if request.action.is_change() {
+                return Change::mark(response);
+            }
+            response
+        }
         Err(refusal) => refusal.answer(None),
     }
 }
@@ -103,6 +110,14 @@ impl Request {
 }
 
 impl Action {
+    /// Whether it is made to change a record.
+    fn is_change(self) -> bool {
+        match self {
+            Self::Push | Self::Delete => true,
+            Self::Lookup | Self::Status | Self::Reverse | Self::Search => false,
+        }
+    }
+
     /// Integers only: neither `true` nor `1.0` is action 1.
     fn parse(value: &Value) -> Option<Self> {
         match value.as_u64()? {

@@ -146,7 +146,7 @@ impl Published {
     /// Stops all writes of this process for good. The first reason stays.
     pub(crate) fn halt(&self, reason: String) {
         if self.halted.set(reason.clone()).is_ok() {
-            tracing::error!(reason, "writes stopped");
+            tracing::error!("writes stopped: {reason}");
         }
     }
 

@@ -58,12 +58,18 @@ impl NameIndex {
     /// Names in the directory, whether anybody may search them or not; those loaded so far while
     /// the index is loading for the first time.
     pub(crate) fn total(&self) -> u64 {
+        let (searchable, private) = self.by_visibility();
+        searchable.saturating_add(private)
+    }
+
+    /// Names that anybody may search, and names that nobody may; as [`NameIndex::total`].
+    pub(crate) fn by_visibility(&self) -> (u64, u64) {
         let names = self.read();
         let lists = match &names.loading {
             Some(loading) if !self.is_loaded() => &loading.lists,
             Some(_) | None => &names.shown,
         };
-        (lists.searchable.len() + lists.private.len()) as u64
+        (lists.searchable.len() as u64, lists.private.len() as u64)
     }
 
     /// Whether a scan was ever complete.

@@ -1,9 +1,11 @@
 //! The edit password of a record.
 
+use std::sync::atomic::Ordering;
+
 use crypto::password;
 use crypto::secret::Secret;
 
-use crate::rate::{Guard, guard_in};
+use crate::rate::{Guard, GuardError, guard_in};
 use crate::tables::{NAMES, NameRow, TOX_RECORDS, ToxRecordRow};
 use crate::tx::{Tx, in_tx};
 use crate::types::{Handle, Name};
@@ -51,11 +53,15 @@ impl Names<'_> {
         }
         let (guard, now) = (Guard::EditPassword, self.0.now());
         let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
-        in_tx!(self.0, "guard_password", |tx| guard_in(
+        let guarded = in_tx!(self.0, "guard_password", |tx| guard_in(
             tx, guard, label.0.0, now
         )
-        .await)?;
-        Ok(())
+        .await);
+        if let Err(GuardError::Limited(_)) = &guarded {
+            let refused = &self.0.flood().refused().edit_passwords;
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(guarded?)
     }
 
     /// Checks a guess; answers the rows of the name, as this unit of work read them. The commit depends on the name's row: whoever changes the record or its

@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::{Configured, on_all_cores};
+use crate::config::LogFormat;
 use crate::failure::Failure;
+use crate::logging;
 use crate::output::Output;
 use crate::serve::serve;
 
@@ -14,8 +16,13 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &Output, log: &str) -> Result<(), Failure> {
         let loaded = self.configured.load()?;
+        let format = match loaded.config.log.format {
+            LogFormat::Auto if output.is_json() => LogFormat::Json,
+            format @ (LogFormat::Auto | LogFormat::Text | LogFormat::Json) => format,
+        };
+        logging::start(log, format)?;
         on_all_cores(serve(&loaded.config, *output))
     }
 }

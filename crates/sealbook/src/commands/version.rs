@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::{COMMIT, VERSION};
 
 pub(super) fn run(output: &Output) -> Result<(), Failure> {
-    let version = env!("CARGO_PKG_VERSION");
     output.result(
-        &format!("sealbook {version}"),
-        &json!({ "version": version }),
+        &format!("sealbook {VERSION} ({COMMIT})"),
+        &json!({ "version": VERSION, "commit": COMMIT }),
     )
 }

@@ -34,6 +34,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("store.password_file", "/etc/pw", "\"/etc/pw\""),
     ("log.origin", "names.example/log", "\"names.example/log\""),
     ("log.merge_delay", "1s", "\"1s\""),
+    ("log.format", "json", "\"json\""),
+    ("log.ip", "none", "\"none\""),
+    ("metrics.listen", "[::1]:9100", "\"[::1]:9100\""),
     ("names.release_after", "never", "\"never\""),
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
@@ -46,6 +49,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
+    ("limits.connections", "5", "5"),
+    ("limits.connections_per_address", "6", "6"),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {

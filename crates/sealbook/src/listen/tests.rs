@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use axum::routing::get;
+use httpkit::client_ip::TrustedProxies;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -39,7 +40,12 @@ async fn run(connections_max: usize, drain: Duration) -> Running {
         socket,
         tls: None,
         router,
-        connections_max,
+        places: Places {
+            all: connections_max,
+            per_address: usize::MAX,
+            exempt: TrustedProxies::default(),
+        },
+        counts: Connections::new().unwrap(),
         tasks: tasks.clone(),
     };
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
@@ -122,8 +128,8 @@ async fn answers_request_after_request_on_one_connection() {
 async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
     let server = run(1, LONG).await;
     let mut first = server.connect().await;
-    ask(&mut first, "/").await;
-    read_to(&mut first, "hello").await;
+    ask(&mut first, "/gate").await;
+    server.entered.notified().await;
 
     let mut second = server.connect().await;
     ask(&mut second, "/").await;
@@ -138,7 +144,7 @@ async fn a_connection_beyond_the_cap_is_told_so_and_the_next_is_served() {
         "{answer}"
     );
 
-    drop(first);
+    server.gate.notify_one();
     let mut served = String::new();
     while !served.starts_with("HTTP/1.1 200") {
         let mut third = server.connect().await;

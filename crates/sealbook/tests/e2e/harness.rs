@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest time any server or answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place of its own for one test: home and working directory in one.
 pub(crate) struct Place {
@@ -46,7 +47,19 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealbook"));
+        let command = Command::new(env!("CARGO_BIN_EXE_sealbook"));
+        self.with_arguments(command, arguments)
+    }
+
+    /// The binary by way of a shell, which tells it its process id as systemd does.
+    fn command_with_pid(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        let script = "export WATCHDOG_PID=$$; exec \"$0\" \"$@\"";
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sealbook")]);
+        self.with_arguments(command, arguments)
+    }
+
+    fn with_arguments(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -69,10 +82,16 @@ impl Place {
 
     /// Starts a server on a free port and waits until it announces itself.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_with(&[], arguments)
+    }
+
+    /// The same with these variables set, and its process id in `WATCHDOG_PID`.
+    pub(crate) fn serve_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Server {
         let port = ["--json", "serve", "--set", "server.listen=127.0.0.1:0"];
         let mut log = tempfile::tempfile().unwrap();
         let mut child = self
-            .command(&[&port, arguments].concat())
+            .command_with_pid(&[&port, arguments].concat())
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log.try_clone().unwrap())
             .spawn()
@@ -117,10 +136,31 @@ impl Server {
         self.child.id()
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until the log says something.
+    pub(crate) fn wait_log(&self, said: &str) {
+        let mut text = String::new();
+        for _ in 0..100_000 {
+            // From the start without moving the place where the server writes.
+            let mut bytes = vec![0; 1 << 16];
+            let read = self.log.read_at(&mut bytes, 0).unwrap();
+            text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+            if text.contains(said) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the log does not say {said:?}: {text}");
+    }
+
     /// Sends SIGTERM and waits for the end; answers status and log.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         (self.child.wait().unwrap(), text_of(&mut self.log))
     }
 
@@ -180,6 +220,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lines of a log that are not about a change somebody made.
+pub(crate) fn troubles(log: &str) -> Vec<&str> {
+    let is_change = |line: &str| line.contains("\"INFO\"") && line.contains("request answered");
+    log.lines().filter(|line| !is_change(line)).collect()
 }
 
 /// All of a file that another process has written.

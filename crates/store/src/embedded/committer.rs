@@ -18,6 +18,7 @@ use super::group::{Group, Writes};
 use super::handle::{Counters, Handle, io_error};
 use super::marks::Marks;
 use super::recovery;
+use crate::clock::Stopwatch;
 use crate::limits;
 
 /// Most batches in one group, hence in one sync.
@@ -49,6 +50,7 @@ pub(crate) struct Committer {
     pub(crate) engine_cache_bytes: u64,
     /// Free space kept for the engine's own work, in bytes.
     pub(crate) reserve_bytes: Option<u64>,
+    pub(crate) syncs: Stopwatch,
 }
 
 pub(crate) enum State {
@@ -141,7 +143,10 @@ impl Committer {
         let State::Writing(marks) = &mut self.state else {
             return Ok(());
         };
-        self.disk.mark(marks, commit).map_err(|error| {
+        let start = self.syncs.start();
+        let marked = self.disk.mark(marks, commit);
+        self.syncs.stop(start);
+        marked.map_err(|error| {
             if is_full(&error) {
                 return Refusal::Full {
                     why: format!("disk full: {error}"),

@@ -17,6 +17,7 @@ use super::queue::{Group, Queue};
 use super::reads::{Split, first_failed, versions};
 use super::statements::Query;
 use crate::cache::RecordCache;
+use crate::clock::Stopwatch;
 
 /// Tries of a group that the database sends back.
 const TRIES: u32 = 12;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) queue_wait: Duration,
     /// Longest wait for a batch, and for one call.
     pub(crate) commit_wait: Duration,
+    pub(crate) syncs: Stopwatch,
 }
 
 /// Works until the queue is closed and empty; begins anew after a panic, with a new connection. What
@@ -144,7 +146,9 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             let written = group.iter().flat_map(|job| job.batch.written());
             let writing = shared.cache.writing(written);
+            let start = shared.syncs.start();
             let called = self.call(&group).await;
+            shared.syncs.stop(start);
             // Before anybody is answered, whatever the outcome.
             drop(writing);
             let failure = match called {
