@@ -6,6 +6,7 @@ mod failure;
 mod health;
 mod listen;
 mod logging;
+mod openapi;
 mod output;
 mod serve;
 mod tls;

@@ -253,6 +253,7 @@ fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
     health
         .merge(door_toxme::router(toxme))
         .merge(door_tlog::router(tlog))
+        .merge(crate::openapi::router(()))
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing here\n") })
 }
 
