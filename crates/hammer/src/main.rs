@@ -17,6 +17,7 @@ mod random;
 mod server;
 mod stats;
 mod tiles;
+mod timing;
 mod tools;
 mod tox;
 mod traffic;
@@ -49,6 +50,7 @@ enum Programme {
     Cluster(cluster::Cluster),
     Crash(crash::Crash),
     Load(load::Load),
+    Timing(timing::Timing),
 }
 
 fn main() -> Result<ExitCode> {
@@ -61,6 +63,7 @@ fn main() -> Result<ExitCode> {
         Programme::Cluster(cluster) => runtime()?.block_on(cluster::run(cluster, &output))?,
         Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
         Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
+        Programme::Timing(timing) => timing::run(timing, &output)?,
     };
     Ok(if passed {
         ExitCode::SUCCESS
