@@ -5,7 +5,7 @@
 //! ([`ToxmeClient::countersigned`]), which proves that the reply came by way of that server.
 
 mod code;
-mod wire;
+pub(crate) mod wire;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -300,7 +300,7 @@ fn sealed(
     }))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
     serde_json::from_slice(body).map_err(|_| nonsense("not the JSON of a toxme reply"))
 }
 

@@ -18,6 +18,7 @@ pub mod embedded;
 pub mod faulty;
 mod limits;
 pub mod memory;
+pub mod parsers;
 pub mod postgres;
 
 use std::path::{Path, PathBuf};

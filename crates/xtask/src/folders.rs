@@ -54,7 +54,7 @@ const GROUPS: &[Group] = &[
         circles: false,
     },
     Group {
-        members: &["jobs", "reconcile", "moving", "statistics"],
+        members: &["jobs", "reconcile", "moving", "statistics", "parsers"],
         circles: false,
     },
 ];
