@@ -5,7 +5,8 @@
 //! ([`ToxmeClient::countersigned`]), which proves that the reply came by way of that server.
 
 mod code;
-pub(crate) mod wire;
+pub(crate) mod parsers;
+mod wire;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -300,7 +301,7 @@ fn sealed(
     }))
 }
 
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
     serde_json::from_slice(body).map_err(|_| nonsense("not the JSON of a toxme reply"))
 }
 

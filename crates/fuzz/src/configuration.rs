@@ -13,6 +13,7 @@ use crate::config::{Given, Loaded, StoreUrl, load, shown, shown_json};
 const PASSWORD: &str = "vErY-sEcReT-0451";
 
 static FOLDER: OnceLock<TempDir> = OnceLock::new();
+static EMPTY: OnceLock<PathBuf> = OnceLock::new();
 
 /// A file, then behind a zero byte lines for `--set`, or with a `$` in front variables.
 pub(crate) fn file_and_flags(data: &[u8]) {
@@ -65,7 +66,11 @@ fn reads_back(loaded: &Loaded) {
 
 /// A file of the process; the next input takes its place.
 fn written(name: &str, bytes: &[u8]) -> PathBuf {
-    let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder for temporary files"));
+    // In memory where that is to be had: there are thousands of files a second.
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        folder.expect("a folder for temporary files")
+    });
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).expect("a temporary file can be written");
     path
@@ -107,6 +112,7 @@ pub(crate) fn store_url(data: &[u8]) {
 
 /// The same as a value of the configuration, and as a mistaken one.
 fn configured(url: &str) {
+    let empty = EMPTY.get_or_init(|| written("empty.toml", b""));
     for flag in [
         format!("store.url={url}"),
         format!("server.public_url={url}"),
@@ -114,7 +120,7 @@ fn configured(url: &str) {
         url.to_owned(),
     ] {
         let given = Given {
-            file: Some(written("empty.toml", b"")),
+            file: Some(empty.clone()),
             set: vec![flag],
         };
         match load(&given, []) {

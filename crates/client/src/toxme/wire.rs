@@ -9,58 +9,58 @@ use crate::tox_id::ToxId;
 
 /// What every reply has.
 #[derive(Deserialize)]
-pub(crate) struct Outcome {
-    pub(crate) c: i64,
-    pub(crate) detail: Option<String>,
-    pub(crate) signed_memorabilia: Option<String>,
+pub(super) struct Outcome {
+    pub(super) c: i64,
+    pub(super) detail: Option<String>,
+    pub(super) signed_memorabilia: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Keys {
+pub(super) struct Keys {
     key: String,
     sign_key: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Pushed {
-    pub(crate) password: Option<String>,
+pub(super) struct Pushed {
+    pub(super) password: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Done {}
+pub(super) struct Done {}
 
 #[derive(Deserialize)]
-pub(crate) struct Record {
+pub(super) struct Record {
     name: String,
     regdomain: String,
     tox_id: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Named {
-    pub(crate) name: String,
+pub(super) struct Named {
+    pub(super) name: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Matches {
-    pub(crate) users: Vec<Match>,
+pub(super) struct Matches {
+    pub(super) users: Vec<Match>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Match {
+pub(super) struct Match {
     name: String,
     bio: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Status {
+pub(super) struct Status {
     ut: u64,
     rs: u64,
     uc: u64,
 }
 
 impl Keys {
-    pub(crate) fn read(&self) -> Option<ServerKeys> {
+    pub(super) fn read(&self) -> Option<ServerKeys> {
         let sign_key = match &self.sign_key {
             Some(text) => Some(VerifyingKey::from_hex(text).ok()?),
             None => None,
@@ -73,7 +73,7 @@ impl Keys {
 }
 
 impl Record {
-    pub(crate) fn read(self) -> Option<super::Record> {
+    pub(super) fn read(self) -> Option<super::Record> {
         Some(super::Record {
             tox_id: ToxId::parse(&self.tox_id)?,
             name: self.name,
@@ -83,7 +83,7 @@ impl Record {
 }
 
 impl Match {
-    pub(crate) fn read(self) -> Found {
+    pub(super) fn read(self) -> Found {
         Found {
             name: self.name,
             bio: self.bio,
@@ -92,7 +92,7 @@ impl Match {
 }
 
 impl Status {
-    pub(crate) const fn read(self) -> ServerStatus {
+    pub(super) const fn read(self) -> ServerStatus {
         ServerStatus {
             uptime_s: self.ut,
             lookups: self.rs,
