@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::clock::now;
 use crate::output::Output;
 use crate::random::Random;
-use subjects::{SUBJECTS, Subject};
+use subjects::{Call, SUBJECTS, Subject};
 use welch::Welch;
 
 /// From here on a difference counts as shown: less than one in 10^5 by chance.
@@ -73,14 +73,14 @@ pub(crate) fn run(timing: &Timing, output: &Output) -> Result<bool> {
 /// The largest |t| of the raw times and the cropped ones.
 fn measure(subject: &Subject, timing: &Timing) -> f64 {
     let mut random = Random::new(timing.seed);
-    let mut call = (subject.make)(&mut random);
+    let call = (subject.make)(&mut random);
     let mut tests = [Welch::default(); CROPS.len() + 1];
     let mut limits: Option<[u64; CROPS.len()]> = None;
     let mut left = timing.samples;
     while left > 0 {
         let count = left.min(BATCH);
         left -= count;
-        let times = batch(call.as_mut(), &mut random, count);
+        let times = batch(call.as_ref(), &mut random, count);
         // The first batch says where to cut, and warms everything up.
         let Some(limits) = limits else {
             limits = Some(percentiles(&times));
@@ -100,16 +100,23 @@ fn measure(subject: &Subject, timing: &Timing) -> f64 {
 }
 
 /// The class and the nanoseconds of each call, the classes in random order.
-fn batch(call: &mut dyn subjects::Call, random: &mut Random, count: u64) -> Vec<(bool, u64)> {
+///
+/// All inputs are made before the first is used, and lie in one piece of memory: whatever the making of
+/// one class does to caches and predictions, it does to both.
+fn batch(call: &dyn Call, random: &mut Random, count: u64) -> Vec<(bool, u64)> {
     let classes: Vec<bool> = (0..count).map(|_| random.next() & 1 == 1).collect();
-    for at in 0..BATCH_WARMUP {
-        call.prepare(at % 2 == 1, random);
-        black_box(call.run());
+    let inputs: Vec<u8> = classes
+        .iter()
+        .flat_map(|is_second| call.input(*is_second, random))
+        .collect();
+    let length = inputs.len() / classes.len().max(1);
+    for input in inputs.chunks_exact(length.max(1)).take(BATCH_WARMUP) {
+        black_box(call.run(input));
     }
-    let times = classes.into_iter().map(|is_second| {
-        call.prepare(is_second, random);
+    let inputs = inputs.chunks_exact(length.max(1));
+    let times = classes.into_iter().zip(inputs).map(|(is_second, input)| {
         let start = now();
-        black_box(call.run());
+        black_box(call.run(black_box(input)));
         let nanos = start.elapsed().as_nanos();
         (is_second, u64::try_from(nanos).unwrap_or(u64::MAX))
     });

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crypto::boxed::{BoxPublicKey, BoxSecretKey, NONCE_BYTES, open, seal};
+use crypto::boxed::{BoxPublicKey, BoxSecretKey, NONCE_BYTES, TAG_BYTES, open, seal};
 use crypto::secret::Secret;
 use crypto::{password, token};
 
@@ -17,12 +17,12 @@ pub(crate) struct Subject {
     pub(crate) make: fn(&mut Random) -> Box<dyn Call>,
 }
 
-/// A comparison with its secrets. Both classes use the same memory and the same lengths.
+/// A comparison with its secrets.
 pub(crate) trait Call {
-    /// Puts the next input in place, which is not measured.
-    fn prepare(&mut self, is_second: bool, random: &mut Random);
+    /// An input of a class, always of one length.
+    fn input(&self, is_second: bool, random: &mut Random) -> Vec<u8>;
     /// What is measured.
-    fn run(&self) -> bool;
+    fn run(&self, input: &[u8]) -> bool;
 }
 
 /// Everything there is.
@@ -81,7 +81,6 @@ struct Compare {
     equal: fn(&[u8], &[u8]) -> bool,
     guess: Guess,
     secret: [u8; TOKEN_BYTES],
-    given: [u8; TOKEN_BYTES],
 }
 
 impl Compare {
@@ -90,76 +89,68 @@ impl Compare {
             equal,
             guess,
             secret: random.bytes(),
-            given: [0; TOKEN_BYTES],
         }
     }
 }
 
 impl Call for Compare {
-    fn prepare(&mut self, is_second: bool, random: &mut Random) {
-        // Drawn for both classes, so that both do the same before they are measured.
-        let drawn = random.bytes::<TOKEN_BYTES>();
-        let mut near = self.secret;
-        let at = if is_second { TOKEN_BYTES - 1 } else { 0 };
-        near.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1);
-        self.given = match (self.guess, is_second) {
-            (Guess::Right, true) => self.secret,
-            (Guess::Right, false) => drawn,
-            (Guess::Last, _) => near,
-        };
+    fn input(&self, is_second: bool, random: &mut Random) -> Vec<u8> {
+        match (self.guess, is_second) {
+            (Guess::Right, true) => self.secret.to_vec(),
+            (Guess::Right, false) => random.bytes::<TOKEN_BYTES>().to_vec(),
+            (Guess::Last, true) => flipped(&self.secret, TOKEN_BYTES - 1),
+            (Guess::Last, false) => flipped(&self.secret, 0),
+        }
     }
 
-    fn run(&self) -> bool {
+    fn run(&self, input: &[u8]) -> bool {
         (0..REPEATS).fold(true, |all, _| {
-            all & (self.equal)(black_box(&self.secret), black_box(&self.given))
+            all & (self.equal)(black_box(&self.secret), black_box(input))
         })
     }
+}
+
+/// The bytes with one bit of one byte changed.
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.iter_mut().skip(at).take(1).for_each(|it| *it ^= 1);
+    bytes
 }
 
 /// `password::verify`, as the edit password of a record is checked.
 struct EditPassword {
     pepper: Secret<[u8; 32]>,
     salt: [u8; 16],
-    right: String,
+    right: Vec<u8>,
     stored: [u8; 32],
-    given: String,
 }
 
 impl EditPassword {
     fn new(random: &mut Random) -> Self {
         let pepper = Secret::new(random.bytes());
         let salt = random.bytes();
-        let right = password::make(&random.bytes()).expose().clone();
-        let stored = password::hash(&pepper, &salt, &right);
+        let right = password::make(&random.bytes());
         Self {
+            stored: password::hash(&pepper, &salt, right.expose()),
+            right: right.expose().as_bytes().to_vec(),
             pepper,
             salt,
-            given: right.clone(),
-            right,
-            stored,
         }
     }
 }
 
 impl Call for EditPassword {
-    fn prepare(&mut self, is_second: bool, random: &mut Random) {
+    fn input(&self, is_second: bool, random: &mut Random) -> Vec<u8> {
+        if is_second {
+            return self.right.clone();
+        }
         let other = password::make(&random.bytes());
-        let chosen = if is_second {
-            &self.right
-        } else {
-            other.expose()
-        };
-        self.given.clear();
-        self.given.push_str(chosen);
+        other.expose().as_bytes().to_vec()
     }
 
-    fn run(&self) -> bool {
-        password::verify(
-            &self.pepper,
-            &self.salt,
-            black_box(&self.given),
-            &self.stored,
-        )
+    fn run(&self, input: &[u8]) -> bool {
+        let given = std::str::from_utf8(input).unwrap_or_default();
+        password::verify(&self.pepper, &self.salt, given, &self.stored)
     }
 }
 
@@ -169,44 +160,30 @@ struct SealedTag {
     client: BoxPublicKey,
     nonce: [u8; NONCE_BYTES],
     sealed: Vec<u8>,
-    given: Vec<u8>,
 }
-
-/// Bytes of a tag, which stands first.
-const TAG_BYTES: usize = crypto::boxed::TAG_BYTES;
 
 impl SealedTag {
     fn new(random: &mut Random) -> Self {
         let server = BoxSecretKey::from_bytes(random.bytes());
         let client = BoxSecretKey::from_bytes(random.bytes());
         let nonce = random.bytes();
-        let sealed = seal(&client, &server.public(), &nonce, &random.bytes::<64>())
-            .expect("any key seals to any other that was drawn");
+        let sealed = seal(&client, &server.public(), &nonce, &random.bytes::<64>());
         Self {
             client: client.public(),
             server,
             nonce,
-            given: sealed.clone(),
-            sealed,
+            sealed: sealed.expect("any key seals to any other that was drawn"),
         }
     }
 }
 
 impl Call for SealedTag {
-    fn prepare(&mut self, is_second: bool, _: &mut Random) {
-        self.given.copy_from_slice(&self.sealed);
-        let at = if is_second { TAG_BYTES - 1 } else { 0 };
-        let byte = self.given.iter_mut().skip(at).take(1);
-        byte.for_each(|byte| *byte ^= 1);
+    fn input(&self, is_second: bool, _: &mut Random) -> Vec<u8> {
+        // The tag stands first.
+        flipped(&self.sealed, if is_second { TAG_BYTES - 1 } else { 0 })
     }
 
-    fn run(&self) -> bool {
-        open(
-            &self.server,
-            &self.client,
-            &self.nonce,
-            black_box(&self.given),
-        )
-        .is_ok()
+    fn run(&self, input: &[u8]) -> bool {
+        open(&self.server, &self.client, &self.nonce, input).is_ok()
     }
 }
