@@ -230,7 +230,7 @@ impl<'r> Bench<'r> {
         fs::create_dir_all(&kept).with_context(|| format!("make {}", kept.display()))?;
         let merged = Command::new(&self.binary)
             .arg(format!("--target={}", target.name))
-            .args(["-merge=1", "-max_len=2048"])
+            .args(["-set_cover_merge=1", "-max_len=2048"])
             .args([&kept, &found])
             .output()
             .context("start the fuzz targets")?;
