@@ -1,5 +1,6 @@
 //! Names: register, update, release, look up, search.
 
+pub(crate) mod doubt;
 pub(crate) mod follow;
 pub(crate) mod index;
 mod password;
