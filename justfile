@@ -35,6 +35,10 @@ run *arguments:
 crash *arguments:
     cargo xtask crash {{arguments}}
 
+# Run every fuzz target for some seconds; --target and --replay look at one.
+fuzz *arguments:
+    cargo xtask fuzz {{arguments}}
+
 # Run three servers over one PostgreSQL, break everything in turn and check what they acknowledged.
 cluster *arguments:
     cargo xtask cluster {{arguments}}

@@ -45,10 +45,10 @@ class Server:
     """A server with settings of its own and an empty store; a context manager.
 
     It is `count` processes over one store, with copies of the same keys, which requests reach in
-    turn.
+    turn. `flags` are further words of the command.
     """
 
-    def __init__(self, *settings, count=None):
+    def __init__(self, *settings, count=None, flags=()):
         self.store = empty_store()
         self.folder = tempfile.mkdtemp(prefix="sealbook-test-")
         count = processes() if count is None else count
@@ -56,7 +56,7 @@ class Server:
             sys.exit("several processes need a store that they can share")
         settings = (*self.store.settings, *settings)
         folders = [os.path.join(self.folder, str(number)) for number in range(count)]
-        self.processes = [Process(folder, settings) for folder in folders]
+        self.processes = [Process(folder, settings, flags) for folder in folders]
 
     def __enter__(self):
         try:
@@ -133,9 +133,10 @@ def reads(body):
 class Process:
     """One process of a server, in a folder of its own."""
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, flags=()):
         self.folder = folder
         self.settings = settings
+        self.flags = flags
         self.process = None
         os.mkdir(folder)
 
@@ -148,6 +149,7 @@ class Process:
     def start(self):
         self.port = free_port()
         words = [binary(), "serve", "--set", f"server.listen=127.0.0.1:{self.port}"]
+        words += self.flags
         for setting in self.settings:
             words += ["--set", setting]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SEALBOOK")}

@@ -15,6 +15,7 @@ pub mod checkpoint;
 pub mod http;
 pub mod link;
 pub mod name;
+pub mod parsers;
 pub mod profile;
 pub mod remembered;
 pub mod tlog;

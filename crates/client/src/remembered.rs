@@ -7,7 +7,7 @@
 //! A file holds `{"vkey", "note"}` and is named after the SHA-256 of the origin, in hex. It is
 //! replaced as a whole: written beside, synced, renamed, and the directory synced.
 
-mod files;
+pub(crate) mod files;
 
 use std::error::Error;
 use std::future::Future;

@@ -5,6 +5,7 @@
 //! ([`ToxmeClient::countersigned`]), which proves that the reply came by way of that server.
 
 mod code;
+pub(crate) mod parsers;
 mod wire;
 
 use base64::Engine as _;

@@ -12,6 +12,7 @@ mod api;
 mod caller;
 mod error;
 mod memorabilia;
+pub mod parsers;
 mod pk;
 mod sealed;
 mod wire;

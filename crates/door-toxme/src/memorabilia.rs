@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::sealed::decode;
 
+/// Bytes of memorabilia that are signed.
+const MEMORABILIA_BYTES: usize = 64;
+
 /// The value of `signed_memorabilia`: base64 of the signature (64 bytes) and the bytes signed (64).
 #[derive(Serialize)]
 pub(crate) struct Signed(String);
@@ -22,11 +25,13 @@ pub(crate) fn sign(
     names: &Names<'_>,
     fields: &Map<String, Value>,
 ) -> Result<Option<Signed>, NameError> {
-    let text = fields.get("memorabilia").and_then(Value::as_str);
-    let bytes = text
-        .and_then(decode)
-        .and_then(|bytes| bytes.try_into().ok());
-    bytes
+    find(fields)
         .map(|bytes| Ok(Signed(STANDARD.encode(names.countersign(&bytes)?))))
         .transpose()
+}
+
+/// The bytes to sign.
+pub(crate) fn find(fields: &Map<String, Value>) -> Option<[u8; MEMORABILIA_BYTES]> {
+    let text = fields.get("memorabilia").and_then(Value::as_str)?;
+    decode(text)?.try_into().ok()
 }

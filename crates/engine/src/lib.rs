@@ -30,6 +30,7 @@ pub mod names;
 mod open;
 pub mod outbox;
 mod pages;
+pub mod parsers;
 pub mod ports;
 pub mod processes;
 pub mod rate;

@@ -18,6 +18,7 @@ mod server;
 mod slow;
 mod stats;
 mod tiles;
+mod timing;
 mod tools;
 mod tox;
 mod traffic;
@@ -51,6 +52,7 @@ enum Programme {
     Crash(crash::Crash),
     Load(load::Load),
     Slow(slow::Slow),
+    Timing(timing::Timing),
 }
 
 fn main() -> Result<ExitCode> {
@@ -64,6 +66,7 @@ fn main() -> Result<ExitCode> {
         Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
         Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
         Programme::Slow(slow) => slow::run(slow, &output)?,
+        Programme::Timing(timing) => timing::run(timing, &output)?,
     };
     Ok(if passed {
         ExitCode::SUCCESS

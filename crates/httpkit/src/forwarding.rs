@@ -66,13 +66,13 @@ pub(crate) fn forwarded_for(
 ) -> Option<IpAddr> {
     let mut seen = None;
     for line in headers.get_all("x-forwarded-for").iter().rev() {
-        let Ok(line) = line.to_str() else { return seen };
-        for item in line
-            .rsplit(',')
-            .map(str::trim)
+        // Item by item: a client's own bytes must not hide what the proxy wrote behind them.
+        let items = line.as_bytes().rsplit(|byte| *byte == b',');
+        for item in items
+            .map(<[u8]>::trim_ascii)
             .filter(|item| !item.is_empty())
         {
-            let Some(hop) = address(item) else {
+            let Some(hop) = std::str::from_utf8(item).ok().and_then(address) else {
                 return seen;
             };
             seen = Some(hop);
@@ -202,6 +202,21 @@ mod tests {
                 expected.map(|ip| ip.parse().unwrap()),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_client_hide_nothing_of_its_proxy() {
+        for line in [
+            &b"\xf8, 203.0.113.9"[..],
+            b"127.0.0.1\xf8,203.0.113.9",
+            b"203.0.113.9",
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_bytes(line).unwrap();
+            headers.insert("x-forwarded-for", value);
+            let client = forwarded_for(&headers, |hop| hop.is_loopback());
+            assert_eq!(client, Some("203.0.113.9".parse().unwrap()), "{line:?}");
         }
     }
 

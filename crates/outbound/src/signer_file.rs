@@ -226,17 +226,24 @@ fn read_key(path: &Path) -> Result<Secret<[u8; 32]>, KeyError> {
         return Err(malformed(path, format!("it has {} bytes", data.len())));
     }
     let text = Zeroizing::new(fs::read(path).map_err(failed("read", path))?);
+    parse_key(&text).map_err(|reason| malformed(path, reason))
+}
+
+/// Reads the text of a key file.
+///
+/// # Errors
+/// What is wrong with it, without its content.
+pub fn parse_key(text: &[u8]) -> Result<Secret<[u8; 32]>, String> {
     let digits = text.trim_ascii();
     let mut key = Zeroizing::new([0; 32]);
     if digits.len() != 64 {
-        let what = format!("it has {} characters instead of 64", digits.len());
-        return Err(malformed(path, what));
+        return Err(format!("it has {} characters instead of 64", digits.len()));
     }
     HEXLOWER_PERMISSIVE
         .decode_mut(digits, key.as_mut_slice())
         .map_err(|partial| {
             let at = partial.error.position.saturating_add(1);
-            malformed(path, format!("character {at} is no hexadecimal digit"))
+            format!("character {at} is no hexadecimal digit")
         })?;
     Ok(Secret::new(*key))
 }

@@ -8,6 +8,7 @@ mod listen;
 mod logging;
 mod metrics;
 mod notify;
+mod openapi;
 mod output;
 mod serve;
 mod tls;

@@ -287,7 +287,8 @@ fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
     };
     let doors = health
         .merge(door_toxme::router(toxme))
-        .merge(door_tlog::router(tlog));
+        .merge(door_tlog::router(tlog))
+        .merge(crate::openapi::router(()));
     if !config.web.enabled {
         return doors.fallback(nothing_here);
     }
@@ -328,6 +329,7 @@ const APIS: &[(&str, &[Route])] = &[
     ("web", door_web::ROUTES),
     ("server", health::ROUTES),
     ("server", metrics::ROUTES),
+    ("server", crate::openapi::ROUTES),
 ];
 
 fn wrapped(

@@ -14,8 +14,8 @@ mod directory;
 mod disk;
 mod group;
 mod handle;
-mod journal;
-mod marks;
+pub(crate) mod journal;
+pub(crate) mod marks;
 mod recovery;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ pub mod faulty;
 mod files;
 mod limits;
 pub mod memory;
+pub mod parsers;
 pub mod postgres;
 
 use std::path::{Path, PathBuf};

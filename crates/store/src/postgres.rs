@@ -20,7 +20,7 @@ mod queue;
 mod reads;
 mod schema;
 mod statements;
-mod target;
+pub(crate) mod target;
 mod tls;
 mod worker;
 

@@ -54,7 +54,7 @@ const GROUPS: &[Group] = &[
         circles: false,
     },
     Group {
-        members: &["figures", "jobs", "reconcile", "moving", "statistics"],
+        members: &["figures", "jobs", "reconcile", "moving", "statistics", "parsers"],
         circles: false,
     },
 ];

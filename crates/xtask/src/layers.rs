@@ -106,6 +106,9 @@ const LAYERS: &[Layer] = &[
         outside: Outside::AllBut(&[]) },
     Layer { krate: "hammer", may_use: &["client", "crypto", "merkle", "pgrig", "store"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },
+    // Parsers of every crate, as functions.
+    Layer { krate: "fuzz", may_use: &["client", "crypto", "door-toxme", "engine", "httpkit", "merkle", "outbound", "store"], tests_may_use: &[],
+        outside: Outside::AllBut(&["hyper", "reqwest", "tokio"]) },
     Layer { krate: "pgrig", may_use: &[], tests_may_use: &[],
         outside: Outside::Only(&["anyhow", "rustix", "tempfile"]) },
     Layer { krate: "xtask", may_use: &[], tests_may_use: &[],
@@ -114,7 +117,7 @@ const LAYERS: &[Layer] = &[
 
 /// Crates nothing but tests may use, and crates nothing may use.
 const FOR_TESTS_ONLY: &[&str] = &["testkit"];
-const USED_BY_NOBODY: &[&str] = &["hammer", "xtask"];
+const USED_BY_NOBODY: &[&str] = &["fuzz", "hammer", "xtask"];
 
 /// The only features of tokio the engine may ask for: it has no runtime. `macros` is for `select!`.
 const ENGINE_TOKIO: &[&str] = &["macros", "sync"];

@@ -6,6 +6,7 @@
 mod endpoints;
 mod finding;
 mod folders;
+mod fuzz;
 mod layers;
 mod metadata;
 mod sizes;
@@ -26,7 +27,12 @@ usage: cargo xtask <command>
   check-layers          who may depend on whom, between crates and between folders of the engine
   check-sizes           no file above 400 lines, tests not counted
   endpoints [--write]   routes, handlers, snapshots and wire codes against docs/ENDPOINTS.md
-  bench|cluster|crash|fault|load|slow [args]
+  fuzz [--seconds N] [--target NAME] [--json] [--keep]
+                        run every fuzz target for so long (10 s), two at a time, after the control;
+                        --keep adds what reached new branches to crates/fuzz/corpus
+  fuzz --target NAME --replay FILE
+                        run one input
+  bench|cluster|crash|fault|load|slow|timing [args]
                         build sealbook and hammer with --profile ci, then `hammer <command> args`
 ";
 
@@ -51,6 +57,13 @@ fn run(words: &[String]) -> Result<ExitCode> {
             endpoints::write(&tree::root()?)?;
             report(&endpoints::check(&tree::root()?)?)
         }
+        ["fuzz", arguments @ ..] => match fuzz::Order::read(arguments) {
+            Some(order) => fuzz::run(&tree::root()?, &order),
+            None => {
+                say_error(USAGE);
+                Ok(ExitCode::from(2))
+            }
+        },
         [programme, arguments @ ..] if start::PROGRAMMES.contains(programme) => {
             start::hammer(programme, arguments)
         }

@@ -97,7 +97,7 @@ impl Files {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Remembered> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Remembered> {
     let content: Content = serde_json::from_slice(bytes).ok()?;
     let key = VerifierKey::parse(&content.vkey).ok()?;
     // The note has to be one: a damaged file must not look like a changed log.

@@ -22,7 +22,7 @@ use crate::memorabilia;
 use crate::wire::answer;
 
 /// A request whose action is known, and its other fields.
-struct Request {
+pub(crate) struct Request {
     action: Action,
     fields: Map<String, Value>,
 }
@@ -92,7 +92,12 @@ async fn perform(names: &Names<'_>, client: &SecureCaller, request: &Request) ->
 }
 
 impl Request {
-    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    /// What it says besides its action.
+    pub(crate) fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         if !json_depth_ok(body, JSON_DEPTH_MAX) {
             return Err(Refusal::Payload("the JSON is nested too deeply"));
         }

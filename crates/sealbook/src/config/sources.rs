@@ -207,7 +207,9 @@ impl Values {
     /// Takes what `--set` was given.
     pub(crate) fn read_flags(&mut self, set: &[String]) {
         for given in set {
-            let Some((path, value)) = given.split_once('=') else {
+            // A URL has = in it too, and what stands before may be a part of its password.
+            let pair = given.split_once('=');
+            let Some((path, value)) = pair.filter(|(path, _)| is_path(path.trim())) else {
                 self.wrong(
                     format!("--set {}", redacted(given)),
                     "write it as section.key=value, such as server.listen=127.0.0.1:8081",
@@ -259,6 +261,12 @@ impl File<'_> {
 
 fn keys() -> impl Iterator<Item = &'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+/// Whether a text could be the path of a key.
+fn is_path(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
 fn find(path: &str) -> Option<&'static Key> {

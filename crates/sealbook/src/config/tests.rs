@@ -438,6 +438,8 @@ fn a_password_is_never_shown() {
         format!("store.url=mysql://me:{SECRET}@db"),
         format!("store.url postgres://me:{SECRET}@db"),
         format!("store.ulr=postgres://me:{SECRET}@db"),
+        format!("postgres://me:{SECRET}@db/names?sslmode=require"),
+        format!("store.url postgres://me:{SECRET}=1@db"),
         format!("store.connections=postgres://me:{SECRET}@db"),
     ] {
         let said = problems("", &[], &[&bad]);

@@ -65,10 +65,14 @@ pub(crate) fn files(fjall: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads one journal file; nothing is changed.
 pub(crate) fn scan(path: &Path) -> io::Result<Scan> {
-    let bytes = read_used(path)?;
+    Ok(scanned(&read_used(path)?))
+}
+
+/// What a journal's bytes hold, up to the last one that is not zero.
+pub(crate) fn scanned(bytes: &[u8]) -> Scan {
     let mut batches = 0;
     let mut commit = None;
-    let mut rest = bytes.as_slice();
+    let mut rest = bytes;
     while let Some((after, number)) = skip_batch(rest) {
         rest = after;
         commit = number.or(commit);
@@ -79,13 +83,13 @@ pub(crate) fn scan(path: &Path) -> io::Result<Scan> {
         .find(|&at| rest.get(at..).and_then(skip_batch).is_some())
         .map(|at| to_u64(valid + at));
     let (valid_bytes, used_bytes) = (to_u64(valid), to_u64(bytes.len()));
-    Ok(Scan {
+    Scan {
         batches,
         valid_bytes,
         used_bytes,
         resumes_at,
         commit,
-    })
+    }
 }
 
 /// Moves what follows the whole batches into `kept` and cuts the journal there.

@@ -60,6 +60,11 @@ pub(crate) fn read(dir: &Path) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
         Err(error) => return Err(error),
     };
+    Ok(found(&bytes))
+}
+
+/// What the bytes of the file say.
+pub(crate) fn found(bytes: &[u8]) -> Found {
     let mut newest = None;
     let mut damaged = 0;
     let mut last_damaged = false;
@@ -72,11 +77,11 @@ pub(crate) fn read(dir: &Path) -> io::Result<Found> {
             last_damaged = true;
         }
     }
-    Ok(newest.map_or(Found::Unreadable, |number| Found::Newest {
+    newest.map_or(Found::Unreadable, |number| Found::Newest {
         number,
         damaged,
         torn_tail: last_damaged && damaged == 1,
-    }))
+    })
 }
 
 impl Marks {

@@ -86,7 +86,8 @@ fn names_a_password(text: &str) -> bool {
 fn without_secret(parameter: &str) -> &str {
     match parameter.split_once('=') {
         Some(("password", _)) => "password=***",
-        Some((name, _)) if names_a_password(name) => "***",
+        // Anywhere in it: somebody may have written ? or ; for &.
+        _ if names_a_password(parameter) => "***",
         Some(_) | None => parameter,
     }
 }
@@ -277,6 +278,10 @@ mod tests {
             ),
             ("postgres://h:5432/d?password=a@b", "postgres://h:***@?***"),
             ("postgres://u@h/d?p%61ssword=s", "postgres://u@h/d?***"),
+            (
+                "postgres://u@h/d?sslmode=require?password=s&x=y",
+                "postgres://u@h/d?***&x=y",
+            ),
             (
                 "postgres://u@h/d?sslpassword=s&x=y",
                 "postgres://u@h/d?***&x=y",

@@ -2,6 +2,7 @@
 
 mod codes;
 mod document;
+mod openapi;
 mod routes;
 mod snapshots;
 
@@ -36,6 +37,9 @@ pub(crate) fn check(root: &Path) -> Result<Outcome> {
         findings.extend(check_door(root, door, &snapshots)?);
     }
     findings.extend(check_document(root, &doors)?);
+    let described = doors.iter().filter(|door| openapi::describes(&door.name));
+    let described: Vec<_> = described.flat_map(|door| &door.routes).collect();
+    findings.extend(openapi::check(root, &described)?);
     let routes: usize = doors.iter().map(|door| door.routes.len()).sum();
     let looked_at = format!(
         "{routes} routes of {} doors, {snapshot_count} snapshots",
@@ -222,6 +226,11 @@ mod tests {
     const SNAPSHOTS: &str = "crates/door-x/tests/snapshots";
     const TABLE: &str = "routes! { S; post [\"/x\", \"/y\"] => a::handle; }";
 
+    const DESCRIPTION: &str = r##"{"paths": {
+        "/x": {"post": {"summary": "x", "responses": {"200": {}}}},
+        "/y": {"$ref": "#/paths/~1x"}
+    }}"##;
+
     /// A repository with one door in which everything agrees.
     fn agreeing(name: &str) -> tree::Scratch {
         let scratch = tree::Scratch::new(
@@ -231,6 +240,7 @@ mod tests {
                 ("crates/door-x/src/a.rs", "fn handle() {}"),
                 ("crates/door-x/src/error.rs", "const BAD: i32 = -3;"),
                 ("docs/ENDPOINTS.md", ""),
+                ("docs/openapi.json", DESCRIPTION),
             ],
         );
         let ok = "POST /y HTTP/1.1\n\n200 OK\n\n{\"c\": 0}";

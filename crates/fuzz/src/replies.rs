@@ -1,0 +1,40 @@
+//! What servers answer, seen by the client.
+
+use client::bundle::{BUNDLE_BYTES_MAX, NameBundle};
+use merkle::note::VerifierKey;
+
+use crate::fixture::fixture;
+
+/// Replies of a toxme server.
+pub(crate) fn toxme(data: &[u8]) {
+    // The promises are checked inside.
+    let _is_reply = client::parsers::toxme_reply(data);
+}
+
+/// Bundles: one that was made up proves nothing with a key that its maker does not have.
+pub(crate) fn bundle(data: &[u8]) {
+    let Ok(bundle) = NameBundle::parse(data) else {
+        return;
+    };
+    assert!(data.len() <= BUNDLE_BYTES_MAX);
+    let note = bundle.checkpoint_note();
+    assert!(merkle::note::Note::parse(note.as_bytes()).is_ok());
+    let real = fixture();
+    if let Ok(verified) = bundle.verify("alice", &real.key) {
+        assert_eq!(verified, real.verified);
+    }
+    let claimed: Option<VerifierKey> = bundle.claimed_key().cloned();
+    if let Some(key) = claimed {
+        let text = key.to_string();
+        assert_eq!(VerifierKey::parse(&text).as_ref(), Ok(&key));
+    }
+}
+
+/// The file of a remembered checkpoint: its note is signed by the key beside it.
+pub(crate) fn remembered(data: &[u8]) {
+    if let Some(kept) = client::parsers::remembered_file(data) {
+        let checkpoint = client::checkpoint::verify(kept.note.as_bytes(), &kept.key);
+        let checkpoint = checkpoint.expect("what is remembered was verified");
+        assert_eq!(checkpoint.origin, kept.key.name().as_str());
+    }
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Has schemathesis call the real server by docs/openapi.json; tests/schemathesis starts it.
+
+usage: SEALBOOK=target/ci/sealbook openapi.py SCHEMATHESIS EXAMPLES [argument of schemathesis …]
+
+Nothing may be answered with a status, media type or body that the document does not have, and nothing
+with 5xx. The server's log may hold no fault either. EXAMPLES is the number for each operation and way
+of making them.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from harness import Server
+from toxme_client import Identity
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMES = ("alice", "bob", "zoë", "группа")
+
+
+def populate(server):
+    """A few names, so that some look-ups find something."""
+    for name in NAMES:
+        reply = server.directory.call(server.directory.push(Identity(), name, "a bio"))
+        if reply.code != 0:
+            sys.exit(f"cannot register {name}: {reply.raw!r}")
+
+
+def run(schemathesis, examples, arguments, server):
+    words = [
+        schemathesis, "--config-file", str(ROOT / "tests/schemathesis.toml"),
+        "run", str(ROOT / "docs/openapi.json"), "--url", f"http://127.0.0.1:{server.port}",
+        "--max-examples", examples, "--continue-on-failure", *arguments,
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        env = os.environ | {"SCHEMATHESIS_HOOKS": "", "NO_COLOR": "1"}
+        return subprocess.run(words, cwd=folder, env=env, stdin=subprocess.DEVNULL).returncode
+
+
+def faults(server):
+    """Lines of the server's log that somebody has to look at."""
+    lines = server.processes[0].log().splitlines()
+    return [line for line in lines if '"level":"ERROR"' in line or "panicked" in line]
+
+
+def main():
+    schemathesis, examples, *arguments = sys.argv[1:]
+    with Server("limits.enabled=false", count=1) as server:
+        populate(server)
+        code = run(schemathesis, examples, arguments, server)
+        stopped = server.stop()
+        found = faults(server)
+    for line in found[:20]:
+        print(f"FAILED: in the server's log: {line}")
+    if stopped != 0:
+        print(f"FAILED: the server ended with {stopped}")
+    failed = code != 0 or found or stopped != 0
+    print("FAILED: schemathesis" if failed else "ok: schemathesis", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
