@@ -26,7 +26,7 @@ usage: cargo xtask <command>
   check-layers          who may depend on whom, between crates and between folders of the engine
   check-sizes           no file above 400 lines, tests not counted
   endpoints [--write]   routes, handlers, snapshots and wire codes against docs/ENDPOINTS.md
-  bench|cluster|crash|fault|load [args]
+  bench|cluster|crash|faults|load [args]
                         build sealbook and hammer with --profile ci, then `hammer <command> args`
 ";
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{metadata, tree};
 
 /// Words handed on to `hammer`.
-pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "load"];
+pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "faults", "load"];
 
 /// What `bench` measures beside, in the workspace of that name.
 const YARDSTICKS: &[&str] = &["hello", "merklelimit", "pgcommit", "pgnaive"];

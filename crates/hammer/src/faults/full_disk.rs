@@ -1,0 +1,110 @@
+//! R6, first half: others fill the small disk that the server's data is on, and make room again.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::Ground;
+use super::judge::{self, Times};
+use super::stage::Stage;
+use super::table::Row;
+use crate::crash::disk::Fault;
+use crate::findings::{Broken, Findings};
+use crate::http::Connection;
+use crate::loop_disk::LoopDisk;
+use crate::server::Server;
+use crate::session::Run;
+use crate::stats::ms;
+use crate::tox;
+
+const DISK_BYTES: u64 = 64 << 20;
+const WRITERS: u64 = 16;
+/// Writes of each writer in a round, of which the disk fills up somewhere in the middle.
+const WRITES: u64 = 60;
+const FILLER: &str = "filler";
+/// The filler grows by these many bytes at a time, each until no more fit.
+const CHUNK_BYTES: [usize; 3] = [1 << 20, 4096, 1];
+
+/// The first half of R6: the same server again and again.
+pub(crate) async fn run(ground: &Ground, row: &mut Row) -> Result<()> {
+    if let Some(why) = &ground.no_disk {
+        row.skipped = Some(format!("the half with a disk of its own: {why}"));
+        return Ok(());
+    }
+    let rounds = ground.runs(1, 20);
+    let mut stage = Stage::set(ground, row.id, Fault::Kill, WRITERS, ground.seed)?;
+    let mount = stage.disk.data().to_owned();
+    let folder = mount
+        .parent()
+        .context("the mount has no parent")?
+        .to_owned();
+    // After the stage: a disk is unmounted before its folder goes.
+    let _disk = LoopDisk::make(&folder, &mount, DISK_BYTES)?;
+    let (server, _) = stage.subject.start().await?;
+    let pid = server.pid();
+    let mut worst = Times::default();
+    for round in 1..=rounds {
+        let times = one(&mut stage, &server, &mount, &mut row.tally.findings).await?;
+        worst.refusal_max = worst.refusal_max.max(times.refusal_max);
+        worst.resume = worst.resume.max(times.resume);
+        row.tally.runs += 1;
+        let text = format!("R6: {round}/{rounds} times full, process {pid}");
+        ground.output.progress(&text);
+    }
+    stage.judge_running(server, &mut row.tally).await?;
+    row.tally.acknowledged += stage.subject.acknowledged();
+    row.tally.checkpoints += stage.subject.checkpoints();
+    row.notes.push(format!(
+        "64 MiB filled by others {rounds} time(s): slowest refusal {:.0} ms, writes back {:.0} ms \
+         after there was room, by the same process",
+        ms(worst.refusal_max),
+        ms(worst.resume)
+    ));
+    Ok(())
+}
+
+async fn one(
+    stage: &mut Stage,
+    server: &Server,
+    mount: &Path,
+    findings: &mut Findings,
+) -> Result<Times> {
+    let mut connection = Connection::open(server.address()).await?;
+    let mut run = Run::new(server.address(), tox::server_key(&mut connection).await?);
+    run.writes_max = WRITES;
+    let mut load = stage.subject.begin(&run).await?;
+    // Under load, so that some writes are under way when the space goes.
+    fill(&mount.join(FILLER))?;
+    stage.subject.written(&mut load).await?;
+    let refusal_max = judge::refusals(stage, &run, findings).await?;
+    if judge::reads(stage, &run, findings).await? == 0 {
+        findings.add(Broken::Other, "no name to read while the disk was full");
+    }
+    fs::remove_file(mount.join(FILLER)).context("remove the filler")?;
+    let resume = judge::resume(stage, &run, findings).await?;
+    stage.subject.end(load, findings).await?;
+    let checked = stage.subject.check(server.address()).await?;
+    findings.join(checked.findings);
+    Ok(Times {
+        refusal_max,
+        resume,
+    })
+}
+
+/// Writes until not a byte more fits.
+fn fill(path: &Path) -> Result<()> {
+    let mut file = File::create(path).context("make the filler")?;
+    for size in CHUNK_BYTES {
+        let chunk = vec![0xff; size];
+        loop {
+            match file.write_all(&chunk) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => return Err(error).context("fill the disk"),
+            }
+        }
+    }
+    Ok(())
+}
