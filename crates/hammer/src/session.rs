@@ -28,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) slots_max: usize,
     /// Writes each writer makes.
     pub(crate) writes_max: u64,
+    /// Whether a writer ends with the first write that is not acknowledged.
+    pub(crate) until_refused: bool,
 }
 
 impl Run {
@@ -39,6 +41,7 @@ impl Run {
             ending: Arc::new(AtomicBool::new(false)),
             slots_max: SLOTS_MAX,
             writes_max: u64::MAX,
+            until_refused: false,
         }
     }
 }
@@ -54,12 +57,13 @@ pub(crate) async fn write(mut writer: Writer, run: Run) -> Writer {
             break;
         };
         let began = clock::now();
-        if exchange(&mut writer, &mut connection, &run, (at, state))
-            .await
-            .is_err()
-        {
-            writer.unanswered = Some((at, began));
-            break;
+        match exchange(&mut writer, &mut connection, &run, (at, state)).await {
+            Ok(code) if code != 0 && run.until_refused => break,
+            Ok(_) => {}
+            Err(_) => {
+                writer.unanswered = Some((at, began));
+                break;
+            }
         }
     }
     writer
@@ -70,7 +74,7 @@ async fn exchange(
     connection: &mut Connection,
     run: &Run,
     (at, state): (usize, State),
-) -> Result<()> {
+) -> Result<i32> {
     let body = writer.begin(at, state, &run.key)?;
     let began = clock::now();
     let reply = Reply::read(&connection.post(API, &body).await?)?;
@@ -80,5 +84,5 @@ async fn exchange(
             writer.last_acknowledged = Some(began);
         }
     }
-    Ok(())
+    Ok(reply.c)
 }

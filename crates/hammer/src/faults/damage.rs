@@ -165,10 +165,12 @@ async fn served(
     let launch = Launch::sealbook(&ground.sealbook, scratch.path(), &log)?;
     let mut server = launch.start()?;
     let mut answers = Answers::default();
-    let Ok(mut connection) = server.connect(START_WAIT).await else {
-        // Refused to start: no answer is a wrong one. A server that hangs is another matter.
-        if server.ended()?.is_none() {
-            findings.add(Broken::Other, "the server neither starts nor ends");
+    let Some(mut connection) = first_answer(&mut server).await else {
+        // Refused to start: no answer is a wrong one. A server that hangs or breaks is another matter.
+        let refused = server.ended_within(START_WAIT).await?;
+        if refused.and_then(|status| status.code()).is_none() {
+            let what = format!("neither started nor refused: {refused:?}");
+            findings.add(Broken::Other, what);
         }
         return Ok((false, answers));
     };
@@ -193,6 +195,14 @@ async fn served(
     }
     server.kill()?;
     Ok((ready, answers))
+}
+
+/// A connection to a server that works; the socket is open before the store is.
+async fn first_answer(server: &mut Server) -> Option<Connection> {
+    let connection = server.connect(START_WAIT).await.ok()?;
+    let mut connection = connection.waiting(START_WAIT);
+    connection.get("/livez").await.ok()?;
+    Some(connection)
 }
 
 /// Whether the server takes itself for whole; false when it says that it will not write.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -21,8 +22,8 @@ use crate::tox;
 
 const DISK_BYTES: u64 = 64 << 20;
 const WRITERS: u64 = 16;
-/// Writes of each writer in a round, of which the disk fills up somewhere in the middle.
-const WRITES: u64 = 60;
+/// Load before the disk fills up.
+const LOAD: Duration = Duration::from_millis(500);
 const FILLER: &str = "filler";
 /// The filler grows by these many bytes at a time, each until no more fit.
 const CHUNK_BYTES: [usize; 3] = [1 << 20, 4096, 1];
@@ -73,9 +74,10 @@ async fn one(
 ) -> Result<Times> {
     let mut connection = Connection::open(server.address()).await?;
     let mut run = Run::new(server.address(), tox::server_key(&mut connection).await?);
-    run.writes_max = WRITES;
+    run.until_refused = true;
     let mut load = stage.subject.begin(&run).await?;
     // Under load, so that some writes are under way when the space goes.
+    tokio::time::sleep(LOAD).await;
     fill(&mount.join(FILLER))?;
     stage.subject.written(&mut load).await?;
     let refusal_max = judge::refusals(stage, &run, findings).await?;

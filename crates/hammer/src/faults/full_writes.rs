@@ -102,6 +102,7 @@ async fn running(
     drop(connection);
     run.slots_max = SLOTS;
     run.writes_max = WRITES;
+    run.until_refused = true;
     let mut load = stage.subject.begin(&run).await?;
     stage.subject.written(&mut load).await?;
     let is_full = stage.shim.done()?.is_some();
@@ -117,10 +118,10 @@ async fn running(
     } else {
         None
     };
+    stage.subject.end(load, findings).await?;
     let checked = stage.subject.check(server.address()).await?;
     findings.join(checked.findings);
     let (status, _) = server.terminate(STOP_WAIT).await?;
-    stage.subject.end(load, findings).await?;
     if !status.success() {
         findings.add(Broken::Other, format!("stopped with {status}"));
     }

@@ -75,11 +75,6 @@ impl Stage {
         self.subject.launch.environment = self.disk.environment(false);
     }
 
-    /// The server's data directory.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.disk.data().join("data")
-    }
-
     /// Starts the server, writes the script, and asks the server to stop; it may be killed at any
     /// moment of this.
     ///
