@@ -38,3 +38,7 @@ crash *arguments:
 # Run three servers over one PostgreSQL, break everything in turn and check what they acknowledged.
 cluster *arguments:
     cargo xtask cluster {{arguments}}
+
+# Break everything below the server in turn: kills, power, torn writes, damage, full disks, syncs.
+faults *arguments:
+    cargo xtask faults {{arguments}}

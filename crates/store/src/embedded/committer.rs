@@ -253,10 +253,19 @@ impl Committer {
     fn reopen(&mut self) -> Result<Marks, Refusal> {
         let again = |why: String| Refusal::Full { why, reopen: true };
         let probed = self.disk.probe(self.directory.path(), REOPEN_BYTES_MIN);
-        probed.map_err(|error| match is_full(&error) {
-            true => again(format!("disk full: {error}")),
-            false => Refusal::Stop(format!("writing failed: {error}")),
+        probed.map_err(|error| {
+            if is_full(&error) {
+                again(format!("disk full: {error}"))
+            } else {
+                Refusal::Stop(format!("writing failed: {error}"))
+            }
         })?;
+        // What the old handle shows was seen, perhaps, and stays; what it does not show never will be.
+        if let Some(handle) = self.shared.handle.borrow().as_ref() {
+            let shown = handle.counters();
+            let shown = shown.map_err(|error| Refusal::Stop(error.to_string()))?;
+            self.counters.commit = self.counters.commit.max(shown.commit);
+        }
         if !self.close_engine() {
             return Err(again(
                 "reads are still running on the engine's old handle".to_owned(),
