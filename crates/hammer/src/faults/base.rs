@@ -78,6 +78,8 @@ impl Base {
                 .fill_from(from, server.address(), CONNECTIONS, &ground.output)
                 .await?;
         }
+        // A connection of its own: the server has closed one that was idle for so long.
+        let mut connection = Connection::open(server.address()).await?;
         write_late(&mut connection, &population).await?;
         wait_for_log(&mut connection, &trust, &population).await?;
         let newest = trust.newest(&mut connection).await?;

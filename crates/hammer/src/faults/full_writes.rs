@@ -76,15 +76,15 @@ struct Ended {
 async fn round(ground: &Ground, at: u64) -> Result<Ended> {
     let mut stage = Stage::set(ground, "R6", Fault::Kill, 1, ground.seed)?;
     stage.order(Order::Fill { at }, STORE);
-    let mut findings = Findings::default();
+    let mut before = Tally::default();
     let times = match stage.subject.start().await {
-        Ok((server, _)) => running(&mut stage, server, &mut findings).await?,
+        Ok((server, _)) => running(&mut stage, server, &mut before).await?,
         Err(_) if stage.shim.done()?.is_some() => None,
         Err(error) => return Err(error),
     };
     stage.order_nothing();
     let mut tally = stage.judge().await?;
-    tally.findings.join(findings);
+    tally.join(before);
     let kept = (!tally.findings.is_clean()).then(|| {
         let folder = stage.keep();
         format!("full from write {at}: kept in {}", folder.display())
@@ -92,11 +92,8 @@ async fn round(ground: &Ground, at: u64) -> Result<Ended> {
     Ok(Ended { tally, times, kept })
 }
 
-async fn running(
-    stage: &mut Stage,
-    server: Server,
-    findings: &mut Findings,
-) -> Result<Option<Times>> {
+async fn running(stage: &mut Stage, server: Server, tally: &mut Tally) -> Result<Option<Times>> {
+    let findings = &mut tally.findings;
     let mut connection = Connection::open(server.address()).await?;
     let mut run = Run::new(server.address(), tox::server_key(&mut connection).await?);
     drop(connection);
@@ -120,10 +117,11 @@ async fn running(
     };
     stage.subject.end(load, findings).await?;
     let checked = stage.subject.check(server.address()).await?;
-    findings.join(checked.findings);
+    tally.note(checked);
     let (status, _) = server.terminate(STOP_WAIT).await?;
     if !status.success() {
-        findings.add(Broken::Other, format!("stopped with {status}"));
+        let what = format!("stopped with {status}");
+        tally.findings.add(Broken::Other, what);
     }
     Ok(times)
 }

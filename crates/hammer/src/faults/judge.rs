@@ -30,6 +30,16 @@ pub(crate) struct Times {
     pub(crate) resume: Duration,
 }
 
+impl Times {
+    /// The longer ones of two.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        Self {
+            refusal_max: self.refusal_max.max(other.refusal_max),
+            resume: self.resume.max(other.resume),
+        }
+    }
+}
+
 /// Sends writes that must be refused, each within a second, and checks what `/readyz` says.
 pub(crate) async fn refusals(
     stage: &mut Stage,

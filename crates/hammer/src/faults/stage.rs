@@ -126,11 +126,7 @@ impl Stage {
     /// The same, of a server that runs.
     pub(crate) async fn judge_running(&mut self, server: Server, tally: &mut Tally) -> Result<()> {
         match self.subject.check(server.address()).await {
-            Ok(checked) => {
-                tally.names_checked += checked.names;
-                tally.pairs_proven += checked.pairs;
-                tally.findings.join(checked.findings);
-            }
+            Ok(checked) => tally.note(checked),
             Err(error) => tally
                 .findings
                 .add(Broken::Other, format!("the check broke off: {error:#}")),

@@ -52,9 +52,7 @@ pub(crate) async fn run(ground: &Ground, row: &mut Row) -> Result<()> {
         server = stage.subject.start().await?.0;
         made_unanswered(&mut stage, server.address(), &mut row.tally.findings).await?;
         let checked = stage.subject.check(server.address()).await?;
-        row.tally.names_checked += checked.names;
-        row.tally.pairs_proven += checked.pairs;
-        row.tally.findings.join(checked.findings);
+        row.tally.note(checked);
         row.tally.runs += 1;
         ground.output.progress(&format!("R11: {run}/{runs} stops"));
     }

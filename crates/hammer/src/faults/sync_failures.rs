@@ -1,6 +1,7 @@
 //! R7: a sync of the store fails, and all later ones. What such a sync left behind is unknown, so
 //! after the kill everything that no sync covered is taken away too.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -122,7 +123,7 @@ async fn failing(stage: &mut Stage, mut server: Server, findings: &mut Findings)
     tokio::time::sleep(AFTER).await;
     let state = if server.ended()?.is_some() {
         State::Ended
-    } else if is_read_only(&mut connection).await? {
+    } else if is_read_only(server.address()).await? {
         State::ReadOnly
     } else {
         State::Writing
@@ -141,7 +142,8 @@ async fn failing(stage: &mut Stage, mut server: Server, findings: &mut Findings)
     Ok(state)
 }
 
-async fn is_read_only(connection: &mut Connection) -> Result<bool> {
+async fn is_read_only(server: SocketAddr) -> Result<bool> {
+    let mut connection = Connection::open(server).await?;
     let ready = connection.get("/readyz").await?;
     let said = String::from_utf8_lossy(&ready.body);
     Ok(ready.status == 503 && said.contains("read-only"))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::findings::Findings;
+use crate::subject::Checked;
 
 /// Counts of one test or of one run of it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -21,6 +22,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Takes over what a check found.
+    pub(crate) fn note(&mut self, checked: Checked) {
+        self.names_checked += checked.names;
+        self.pairs_proven += checked.pairs;
+        self.findings.join(checked.findings);
+    }
+
     /// Takes over what another one counted.
     pub(crate) fn join(&mut self, other: Self) {
         self.runs += other.runs;
