@@ -42,3 +42,7 @@ fuzz *arguments:
 # Run three servers over one PostgreSQL, break everything in turn and check what they acknowledged.
 cluster *arguments:
     cargo xtask cluster {{arguments}}
+
+# Break everything below the server in turn: kills, power, torn writes, damage, full disks, syncs.
+faults *arguments:
+    cargo xtask faults {{arguments}}

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::dialects::toxme::{Delete, Push};
+use crate::dialects::toxme::{KeyOrder, Order, Push};
 use crate::limits::{BIO_CHARS_MAX, TIMESTAMP_WINDOW};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{
@@ -13,7 +13,7 @@ use crate::tables::{
 };
 use crate::types::{Bio, Name, ToxId, UnixMillis};
 
-/// What the sealed payload of a toxme push or delete says at a moment; true when it is either.
+/// What the sealed payload of a toxme push, delete or reset says at a moment; true when it is either.
 ///
 /// # Panics
 /// When what it accepts is not in normal form, too long or outside the window.
@@ -28,11 +28,11 @@ pub fn sealed_payload(plaintext: &[u8], now: UnixMillis) -> bool {
         assert_recent(push.timestamp, now);
         assert_eq!(Push::parse(plaintext, now).as_ref(), Ok(push));
     }
-    let delete = Delete::parse(plaintext, now);
-    if let Ok(delete) = &delete {
-        assert_recent(delete.timestamp, now);
+    let orders = [Order::Delete, Order::Reset].map(|order| KeyOrder::parse(plaintext, order, now));
+    for order in orders.iter().flatten() {
+        assert_recent(order.timestamp, now);
     }
-    push.is_ok() || delete.is_ok()
+    push.is_ok() || orders.iter().any(Result::is_ok)
 }
 
 fn assert_recent(timestamp_s: u64, now: UnixMillis) {

@@ -13,10 +13,9 @@
 //! `--no-fsync` is the control: in a fresh directory for every kill, the server's syncs do nothing
 //! once its store is made, and the harness must notice in at least nine of ten.
 
-mod campaign;
-mod disk;
-mod report;
-mod session;
+pub(crate) mod campaign;
+pub(crate) mod disk;
+pub(crate) mod report;
 mod undo;
 
 use std::path::{Path, PathBuf};

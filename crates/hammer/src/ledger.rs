@@ -32,6 +32,13 @@ impl Page {
         self.open
     }
 
+    /// Whether look-up shows the state of the write that has no answer, and not the one before.
+    pub(crate) fn shows_open(&self, lookup: Option<u32>) -> bool {
+        let version = |state: State| state.map(|record| record.version);
+        let open = self.open.map(version);
+        open == Some(lookup) && open != Some(version(self.acknowledged))
+    }
+
     /// Whether it was written to since the last check.
     pub(crate) fn is_touched(&self) -> bool {
         self.touched
@@ -108,6 +115,7 @@ impl Page {
         };
         match seen.contradiction(state, links) {
             None => Verdict::Whole,
+            Some(what) if seen.proven.links > links => Verdict::Twice(what),
             Some(what) => Verdict::HalfDone(what),
         }
     }
@@ -163,6 +171,8 @@ pub(crate) enum Verdict {
     Lost(String),
     /// The views disagree.
     HalfDone(String),
+    /// The chain has more links than were written.
+    Twice(String),
 }
 
 #[cfg(test)]
@@ -249,10 +259,6 @@ mod tests {
                 ..whole
             },
             Observed {
-                proven: proven(state, 3),
-                ..whole
-            },
-            Observed {
                 proven: proven(state, 1),
                 ..whole
             },
@@ -277,6 +283,25 @@ mod tests {
             ..shown(record(1, 0), 1)
         };
         assert!(matches!(private.check(&leak), Verdict::HalfDone(_)));
+    }
+
+    #[test]
+    fn an_open_write_is_told_from_the_one_before() {
+        let mut page = written(&[record(1, 1)]);
+        assert!(!page.shows_open(Some(1)));
+        page.begin(record(2, 1));
+        assert!(page.shows_open(Some(2)) && !page.shows_open(Some(1)) && !page.shows_open(None));
+        page.refuse();
+        page.begin(None);
+        assert!(page.shows_open(None) && !page.shows_open(Some(1)));
+        assert!(!Page::default().shows_open(None));
+    }
+
+    #[test]
+    fn a_write_made_twice_is_caught() {
+        let mut page = written(&[record(1, 1), record(2, 1)]);
+        let twice = page.check(&shown(record(2, 1), 3));
+        assert!(matches!(twice, Verdict::Twice(_)), "{twice:?}");
     }
 
     #[test]

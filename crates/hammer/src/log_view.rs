@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
 use client::audit::verify_log;
-use client::bundle::{NameBundle, Registered, Status};
+use client::bundle::{NameBundle, Registered, Status, Verified, VerifyError};
 use client::checkpoint;
 use client::http::HttpOptions;
 use client::link::Visibility;
@@ -53,6 +53,15 @@ impl Trust {
         self.checkpoint(&answer.body)
     }
 
+    /// Verifies a bundle about a name.
+    pub(crate) fn verify(
+        &self,
+        bundle: &NameBundle,
+        name: &str,
+    ) -> std::result::Result<Verified, VerifyError> {
+        bundle.verify(name, &self.0)
+    }
+
     /// What the log proves about a profile's name.
     pub(crate) async fn prove(
         &self,
@@ -63,8 +72,8 @@ impl Trust {
         let answer = connection.get(&path).await?;
         ensure!(answer.status == 200, "{path}: status {}", answer.status);
         let bundle = NameBundle::parse(&answer.body).context("a bundle")?;
-        let verified = bundle
-            .verify(&profile.name, &self.0)
+        let verified = self
+            .verify(&bundle, &profile.name)
             .context("a bundle does not verify")?;
         match verified.status {
             Status::Registered(registered) => registered_as(&registered, profile),

@@ -4,19 +4,23 @@ mod bench;
 mod clock;
 mod cluster;
 mod crash;
+mod faults;
 mod findings;
 mod history;
 mod http;
 mod ledger;
 mod load;
 mod log_view;
+mod loop_disk;
 mod observe;
 mod output;
 mod process;
 mod random;
 mod server;
+mod session;
 mod slow;
 mod stats;
+mod subject;
 mod tiles;
 mod timing;
 mod tools;
@@ -50,6 +54,7 @@ enum Programme {
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
     Crash(crash::Crash),
+    Faults(faults::Faults),
     Load(load::Load),
     Slow(slow::Slow),
     Timing(timing::Timing),
@@ -64,6 +69,7 @@ fn main() -> Result<ExitCode> {
         Programme::Bench(bench) => bench::run(bench, &output)?,
         Programme::Cluster(cluster) => runtime()?.block_on(cluster::run(cluster, &output))?,
         Programme::Crash(crash) => runtime()?.block_on(crash::run(crash, &output))?,
+        Programme::Faults(faults) => runtime()?.block_on(faults::run(faults, &output))?,
         Programme::Load(load) => runtime()?.block_on(load::run(load, &output))?,
         Programme::Slow(slow) => slow::run(slow, &output)?,
         Programme::Timing(timing) => timing::run(timing, &output)?,

@@ -129,6 +129,18 @@ impl Server {
         self.child.try_wait().context("look at the server")
     }
 
+    /// Waits until it has ended by itself; `None` when it has not.
+    pub(crate) async fn ended_within(&mut self, wait: Duration) -> Result<Option<ExitStatus>> {
+        let began = clock::now();
+        loop {
+            let ended = self.ended()?;
+            if ended.is_some() || began.elapsed() > wait {
+                return Ok(ended);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill().context("kill the server")?;

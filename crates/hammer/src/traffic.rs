@@ -37,9 +37,20 @@ impl Population {
         connections: u64,
         output: &Output,
     ) -> Result<Duration> {
+        self.fill_from(0, server, connections, output).await
+    }
+
+    /// The same from a number on.
+    pub(crate) async fn fill_from(
+        &self,
+        from: u64,
+        server: SocketAddr,
+        connections: u64,
+        output: &Output,
+    ) -> Result<Duration> {
         let began = clock::now();
         let mut tasks = JoinSet::new();
-        for first in 0..connections {
+        for first in from..from.saturating_add(connections) {
             tasks.spawn(fill_part(*self, server, first, connections, *output));
         }
         while let Some(part) = tasks.join_next().await {

@@ -1,5 +1,7 @@
 //! Writers: each owns its names, and knows what it was promised about them.
 
+use std::time::Instant;
+
 use anyhow::{Context as _, Result};
 use crypto::boxed::BoxPublicKey;
 
@@ -23,6 +25,10 @@ pub(crate) struct Writer {
     pub(crate) acknowledged: u64,
     /// Refusals: no write of ours may be refused, so each is a fault.
     pub(crate) refusals: Vec<String>,
+    /// The slot of a write whose connection broke before an answer came, and when it was begun.
+    pub(crate) unanswered: Option<(usize, Instant)>,
+    /// When the newest write that was acknowledged was sent.
+    pub(crate) last_acknowledged: Option<Instant>,
 }
 
 impl Writer {
@@ -34,6 +40,8 @@ impl Writer {
             random: Random::stream(seed, number),
             acknowledged: 0,
             refusals: Vec::new(),
+            unanswered: None,
+            last_acknowledged: None,
         }
     }
 

@@ -140,30 +140,33 @@ pub(crate) async fn open_store(
     url: &StoreUrl,
     options: store::Options,
 ) -> Result<Arc<dyn Store>, Failure> {
-    store::open(url.expose(), options)
-        .await
-        .map_err(|error| match error {
-            OpenError::Held { .. } => {
-                let hint = "stop that server, or talk to it by its URL";
-                Failure::new(Exit::Conflict, format!("{error}; {hint}"))
-            }
-            OpenError::Damaged { .. } => Failure::new(Exit::Unverified, chain(&error)),
-            OpenError::Io { ref source, .. } => {
-                Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
-            }
-            OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
-            OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
-            OpenError::UnknownScheme(_)
-            | OpenError::NotTrusted { .. }
-            | OpenError::Authorities(_)
-            | OpenError::LoginRefused { .. }
-            | OpenError::NoDatabase { .. }
-            | OpenError::Refused(_)
-            | OpenError::NewerSchema { .. }
-            | OpenError::NewerFormat { .. }
-            | OpenError::NotAStore { .. }
-            | OpenError::Interrupted => Failure::failed(chain(&error)),
-        })
+    store::open(url.expose(), options).await.map_err(unopened)
+}
+
+/// Why a store is not opened, and what to do about it.
+pub(crate) fn unopened(error: OpenError) -> Failure {
+    match error {
+        OpenError::Held { .. } => {
+            let hint = "stop that server, or talk to it by its URL";
+            Failure::new(Exit::Conflict, format!("{error}; {hint}"))
+        }
+        OpenError::Damaged { .. } => Failure::new(Exit::Unverified, chain(&error)),
+        OpenError::Io { ref source, .. } => {
+            Failure::failed(format!("{}{}", chain(&error), remedy(source.kind())))
+        }
+        OpenError::Unreachable { .. } => Failure::new(Exit::Unreachable, chain(&error)),
+        OpenError::BadUrl { .. } => Failure::new(Exit::Usage, chain(&error)),
+        OpenError::UnknownScheme(_)
+        | OpenError::NotTrusted { .. }
+        | OpenError::Authorities(_)
+        | OpenError::LoginRefused { .. }
+        | OpenError::NoDatabase { .. }
+        | OpenError::Refused(_)
+        | OpenError::NewerSchema { .. }
+        | OpenError::NewerFormat { .. }
+        | OpenError::NotAStore { .. }
+        | OpenError::Interrupted => Failure::failed(chain(&error)),
+    }
 }
 
 /// What an operator can do about a directory that cannot be used.

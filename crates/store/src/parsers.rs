@@ -45,7 +45,7 @@ pub fn commit_marks(bytes: &[u8]) -> Option<u64> {
 /// When the parts of the file do not add up, or what was cut off counts for what is left.
 #[must_use]
 pub fn journal(bytes: &[u8]) -> u64 {
-    let scan = journal::scanned(bytes);
+    let scan = journal::scanned(bytes, None);
     assert!(scan.valid_bytes <= scan.used_bytes);
     assert_eq!(scan.used_bytes, bytes.len() as u64);
     assert_eq!(scan.batches == 0, scan.valid_bytes == 0);
@@ -53,7 +53,7 @@ pub fn journal(bytes: &[u8]) -> u64 {
         assert!((scan.valid_bytes + 1..scan.used_bytes).contains(&resumes_at));
     }
     let whole = usize::try_from(scan.valid_bytes).unwrap_or(bytes.len());
-    let kept = journal::scanned(bytes.get(..whole).unwrap_or(bytes));
+    let kept = journal::scanned(bytes.get(..whole).unwrap_or(bytes), None);
     assert_eq!((kept.batches, kept.commit), (scan.batches, scan.commit));
     assert_eq!(kept.tail_bytes(), 0);
     scan.batches

@@ -54,7 +54,14 @@ const GROUPS: &[Group] = &[
         circles: false,
     },
     Group {
-        members: &["figures", "jobs", "reconcile", "moving", "statistics", "parsers"],
+        members: &[
+            "figures",
+            "jobs",
+            "reconcile",
+            "moving",
+            "statistics",
+            "parsers",
+        ],
         circles: false,
     },
 ];

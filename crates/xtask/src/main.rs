@@ -32,7 +32,7 @@ usage: cargo xtask <command>
                         --keep adds what reached new branches to crates/fuzz/corpus
   fuzz --target NAME --replay FILE
                         run one input
-  bench|cluster|crash|fault|load|slow|timing [args]
+  bench|cluster|crash|faults|load|slow|timing [args]
                         build sealbook and hammer with --profile ci, then `hammer <command> args`
 ";
 

@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{metadata, tree};
 
 /// Words handed on to `hammer`.
-pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "load", "slow", "timing"];
+pub(crate) const PROGRAMMES: &[&str] = &[
+    "bench", "cluster", "crash", "faults", "load", "slow", "timing",
+];
 
 /// What `bench` measures beside, in the workspace of that name.
 const YARDSTICKS: &[&str] = &["akdbench", "hello", "merklelimit", "pgcommit", "pgnaive"];

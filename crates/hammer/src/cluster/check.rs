@@ -90,6 +90,7 @@ async fn check_name(slot: &mut Slot, question: &Question) -> Option<(Broken, Str
             Ok(Verdict::Whole) => None,
             Ok(Verdict::Lost(what)) => Some((Broken::Lost, at_process(what))),
             Ok(Verdict::HalfDone(what)) => Some((Broken::HalfDone, at_process(what))),
+            Ok(Verdict::Twice(what)) => Some((Broken::Duplicated, at_process(what))),
             Err(error) => Some((Broken::Other, at_process(format!("{error:#}")))),
         };
         if fault.is_some() {

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::undo;
+use crate::loop_disk::LoopDisk;
 use crate::tools::{Source, run};
 
 const LOSTCACHE: Source = Source {
@@ -32,13 +33,13 @@ pub(crate) enum Fault {
     PowerCut,
 }
 
-/// The server's disk. Dropping it unmounts what was mounted.
+/// The server's disk.
 pub(crate) struct Disk {
     fault: Fault,
     folder: PathBuf,
     data: PathBuf,
     has_shim: bool,
-    mounted: bool,
+    power: Option<LoopDisk>,
 }
 
 impl Disk {
@@ -52,7 +53,7 @@ impl Disk {
             folder,
             data,
             has_shim: needs_shim || fault == Fault::LostCache,
-            mounted: false,
+            power: None,
         };
         if disk.has_shim {
             LOSTCACHE.library(&disk.folder)?;
@@ -60,8 +61,7 @@ impl Disk {
         }
         if fault == Fault::PowerCut {
             SHUT.programme(&disk.folder)?;
-            disk.make_image()?;
-            disk.mount()?;
+            disk.power = Some(LoopDisk::make(&disk.folder, &disk.data, IMAGE_BYTES)?);
         }
         Ok(disk)
     }
@@ -101,51 +101,12 @@ impl Disk {
         match self.fault {
             Fault::Kill => Ok(()),
             Fault::LostCache => undo::play_back(&self.data, &self.undo()).map(drop),
-            Fault::PowerCut => {
-                self.unmount()?;
-                self.mount()
-            }
+            Fault::PowerCut => self.power.as_mut().map_or(Ok(()), LoopDisk::again),
         }
     }
 
     fn undo(&self) -> PathBuf {
         self.folder.join("undo")
-    }
-
-    fn make_image(&self) -> Result<()> {
-        let image = fs::File::create(self.image()).context("make the image")?;
-        image.set_len(IMAGE_BYTES).context("size the image")?;
-        run(Command::new("mkfs.ext4")
-            .args(["-q", "-F"])
-            .arg(self.image()))
-    }
-
-    fn image(&self) -> PathBuf {
-        self.folder.join("image")
-    }
-
-    fn mount(&mut self) -> Result<()> {
-        let mut mount = Command::new("mount");
-        run(mount.args(["-o", "loop"]).arg(self.image()).arg(&self.data))?;
-        self.mounted = true;
-        Ok(())
-    }
-
-    fn unmount(&mut self) -> Result<()> {
-        run(Command::new("umount").arg(&self.data))?;
-        self.mounted = false;
-        Ok(())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        if self.mounted && self.unmount().is_err() {
-            // The scratch folder cannot be removed then; a lazy unmount leaves nothing behind once
-            // the last user is gone.
-            let lazy = run(Command::new("umount").arg("-l").arg(&self.data));
-            self.mounted = lazy.is_err();
-        }
     }
 }
 

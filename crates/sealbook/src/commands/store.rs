@@ -1,5 +1,6 @@
 //! `sealbook store …`
 
+mod check;
 mod convert;
 mod stats;
 
@@ -22,6 +23,8 @@ const CONNECTIONS: u32 = 8;
 
 #[derive(Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Read every row of a stopped server's store, and name the first damaged place
+    Check(check::Check),
     /// Move everything a stopped server keeps to another store, and compare
     Convert(convert::Convert),
     /// Read a whole store and count what it holds
@@ -31,6 +34,7 @@ pub(crate) enum StoreCommand {
 impl StoreCommand {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         match self {
+            Self::Check(command) => command.run(output),
             Self::Convert(command) => command.run(output),
             Self::Stats(command) => command.run(output),
         }

@@ -1,4 +1,4 @@
-//! `store convert` and `store stats`.
+//! `store convert`, `store stats` and `store check`.
 
 use std::fs;
 
@@ -191,6 +191,35 @@ fn a_store_is_counted() {
         "{}",
         old.stdout
     );
+}
+
+#[test]
+fn a_damaged_store_is_told_with_file_and_byte() {
+    let place = Place::new();
+    refused(&place.run(&["store", "check"]), 3, "there is no store");
+    let database = "postgres://sealbook@127.0.0.1:1/sealbook";
+    let asked = place.run(&["store", "check", "--store", database]);
+    refused(&asked, 2, "stores in a directory");
+    with_names(&place);
+    let counted = place.json(&["store", "stats"]);
+    let checked = place.json(&["store", "check"]);
+    assert_eq!(
+        (&checked["ok"], &checked["rows"]),
+        (&true.into(), &counted["rows"])
+    );
+    assert_eq!(checked, place.json(&["store", "check", "--store", HERE]));
+
+    let journals = fs::read_dir(place.path("data/store/fjall")).unwrap();
+    let mut journals = journals.map(|entry| entry.unwrap().path());
+    let journal = journals
+        .find(|path| path.extension().is_some_and(|it| it == "jnl"))
+        .unwrap();
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    let told = place.run(&["store", "check"]);
+    refused(&told, 4, ".jnl is damaged at byte 0: unreadable");
+    refused(&place.run(&["store", "check"]), 4, "is damaged at byte 0");
 }
 
 /// A server of PostgreSQL with a password, and the file that holds it.

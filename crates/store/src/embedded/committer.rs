@@ -29,7 +29,7 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 const PAUSE_CHECK: Duration = Duration::from_millis(500);
 /// Free bytes without which an engine that was refused a write is not opened anew: until then the
 /// old handle serves reads.
-const REOPEN_BYTES_MIN: u64 = 1 << 20;
+const REOPEN_BYTES_MIN: usize = 1 << 20;
 /// How long to wait for running reads before the engine is opened anew.
 const READS_DONE_WAIT: Duration = Duration::from_secs(5);
 
@@ -180,7 +180,7 @@ impl Committer {
     fn engine_refusal(&self, error: &fjall::Error) -> Refusal {
         // Poisoned: a background write failed earlier; if space is short now, that was the cause.
         let full = if matches!(error, fjall::Error::Poisoned) {
-            self.require_space(REOPEN_BYTES_MIN).is_err()
+            self.require_space(REOPEN_BYTES_MIN as u64).is_err()
         } else {
             io_error(error).is_some_and(is_full)
         };
@@ -219,7 +219,7 @@ impl Committer {
         let State::Paused { reopen, .. } = self.state else {
             return;
         };
-        if self.require_space(REOPEN_BYTES_MIN).is_err() {
+        if self.require_space(REOPEN_BYTES_MIN as u64).is_err() {
             return;
         }
         let resumed = if reopen {
@@ -253,9 +253,24 @@ impl Committer {
         })
     }
 
-    /// Closes the engine that refused a write, and opens it anew. Reads wait meanwhile.
+    /// Closes the engine that refused a write, and opens it anew. Reads wait meanwhile, so the disk
+    /// must have shown that it takes writes: while it does not, the old handle serves reads.
     fn reopen(&mut self) -> Result<Marks, Refusal> {
         let again = |why: String| Refusal::Full { why, reopen: true };
+        let probed = self.disk.probe(self.directory.path(), REOPEN_BYTES_MIN);
+        probed.map_err(|error| {
+            if is_full(&error) {
+                again(format!("disk full: {error}"))
+            } else {
+                Refusal::Stop(format!("writing failed: {error}"))
+            }
+        })?;
+        // What the old handle shows was seen, perhaps, and stays; what it does not show never will be.
+        if let Some(handle) = self.shared.handle.borrow().as_ref() {
+            let shown = handle.counters();
+            let shown = shown.map_err(|error| Refusal::Stop(error.to_string()))?;
+            self.counters.commit = self.counters.commit.max(shown.commit);
+        }
         if !self.close_engine() {
             return Err(again(
                 "reads are still running on the engine's old handle".to_owned(),

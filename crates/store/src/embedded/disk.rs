@@ -1,9 +1,13 @@
 //! The few operations that a test makes fail: everything between a group and the disk.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::marks::Marks;
+
+/// File that [`Disk::probe`] writes, in the store's directory.
+const PROBE_FILE: &str = "space.probe";
 
 /// Space of a file system, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,18 @@ pub(crate) trait Disk: Send + Sync {
             available: stat.f_bavail.saturating_mul(stat.f_frsize),
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
         })
+    }
+
+    /// Writes `bytes` into a file of their own, syncs and removes it: what a quota leaves, and what
+    /// others take at the same moment, does not show in [`Self::space`].
+    fn probe(&self, dir: &Path, bytes: usize) -> io::Result<()> {
+        let path = dir.join(PROBE_FILE);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&vec![0xff; bytes])?;
+            file.sync_data()
+        });
+        let removed = fs::remove_file(&path);
+        written.and(removed)
     }
 
     /// Writes and syncs the engine's batch.

@@ -65,22 +65,34 @@ pub(crate) fn files(fjall: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads one journal file; nothing is changed.
 pub(crate) fn scan(path: &Path) -> io::Result<Scan> {
-    Ok(scanned(&read_used(path)?))
+    scan_to(path, None)
+}
+
+/// The same, and a batch with a higher commit number than `last` ends it: that one and all behind it
+/// are a tail.
+pub(crate) fn scan_to(path: &Path, last: Option<u64>) -> io::Result<Scan> {
+    Ok(scanned(&read_used(path)?, last))
 }
 
 /// What a journal's bytes hold, up to the last one that is not zero.
-pub(crate) fn scanned(bytes: &[u8]) -> Scan {
+pub(crate) fn scanned(bytes: &[u8], last: Option<u64>) -> Scan {
     let mut batches = 0;
     let mut commit = None;
     let mut rest = bytes;
+    let is_refused = |number: Option<u64>| last.is_some() && number > last;
+    let mut refused = false;
     while let Some((after, number)) = skip_batch(rest) {
+        refused = is_refused(number);
+        if refused {
+            break;
+        }
         rest = after;
         commit = number.or(commit);
         batches += 1;
     }
     let valid = bytes.len() - rest.len();
     let resumes_at = (1..rest.len())
-        .find(|&at| rest.get(at..).and_then(skip_batch).is_some())
+        .find(|&at| !refused && rest.get(at..).and_then(skip_batch).is_some())
         .map(|at| to_u64(valid + at));
     let (valid_bytes, used_bytes) = (to_u64(valid), to_u64(bytes.len()));
     Scan {

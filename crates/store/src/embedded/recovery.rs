@@ -37,7 +37,8 @@ pub(crate) fn create(dir: &Directory, cache_bytes: u64) -> Result<Opened, OpenEr
     })
 }
 
-/// Opens a store that exists. `acknowledged` is the number this process knows, if it does.
+/// Opens a store that exists. `acknowledged` is the number this process knows, if it does: then what
+/// the journals hold beyond it was refused and seen by nobody, and is dropped.
 pub(crate) fn open(
     dir: &Directory,
     cache_bytes: u64,
@@ -46,7 +47,7 @@ pub(crate) fn open(
     let found = marks::read(dir.path()).map_err(failed("read commits in", dir.path()))?;
     let known = acknowledged.max(newest(&found));
     forget_cached(dir)?;
-    let tails = trim_journals(dir, known)?;
+    let tails = trim_journals(dir, known, acknowledged.and(known))?;
     check_pointers(dir)?;
     let handle = open_engine(dir, cache_bytes)?;
     let counters = handle
@@ -130,13 +131,19 @@ fn with_tails(mut why: String, tails: &[PathBuf]) -> String {
     why
 }
 
-/// Cuts what a crash left at the end of journals. Returns where the cut ends are kept.
-fn trim_journals(dir: &Directory, known: Option<u64>) -> Result<Vec<PathBuf>, OpenError> {
+/// Cuts what a crash left at the end of journals, and commits after `last_commit` at the end of the newest
+/// one. Returns where the cut ends are kept.
+fn trim_journals(
+    dir: &Directory,
+    known: Option<u64>,
+    last_commit: Option<u64>,
+) -> Result<Vec<PathBuf>, OpenError> {
     let files = journal::files(&dir.engine()).map_err(failed("list", &dir.engine()))?;
     let last = files.len().saturating_sub(1);
     let mut kept = Vec::new();
     for (index, path) in files.iter().enumerate() {
-        let scan = journal::scan(path).map_err(failed("read", path))?;
+        let to = last_commit.filter(|_| index == last);
+        let scan = journal::scan_to(path, to).map_err(failed("read", path))?;
         if scan.tail_bytes() == 0 {
             continue;
         }
@@ -245,7 +252,36 @@ fn damaged(dir: &Directory, said: String) -> OpenError {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use engine::ports::store::{Batch, Key, Store};
+
     use super::*;
+    use crate::Options;
+    use crate::embedded::EmbeddedStore;
+
+    #[tokio::test]
+    async fn a_refused_group_is_dropped_when_the_engine_is_opened_anew() {
+        for (acknowledged, left) in [(None, 3), (Some(3), 3), (Some(2), 2)] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = EmbeddedStore::open(dir.path(), Options::default()).unwrap();
+            for number in 0..3_u8 {
+                let put = (Key::from(vec![number]), Bytes::from_static(b"value"));
+                let batch = Batch {
+                    puts: vec![put],
+                    ..Batch::default()
+                };
+                store.commit(batch).await.unwrap();
+            }
+            store.close().await;
+            // The refused group has no record in it.
+            fs::remove_file(dir.path().join(marks::FILE)).unwrap();
+            let (directory, _) = Directory::take(dir.path()).unwrap();
+            let opened = open(&directory, 1 << 20, acknowledged).unwrap();
+            let rows = opened.handle.rows().count();
+            assert_eq!((rows, opened.counters.commit), (left, left as u64));
+            assert!(opened.marks.is_ok());
+        }
+    }
 
     #[test]
     fn only_what_may_hold_acknowledged_batches_is_damage() {

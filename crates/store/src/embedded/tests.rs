@@ -26,6 +26,8 @@ enum Fault {
 struct FaultyDisk {
     next: Mutex<Fault>,
     full: AtomicBool,
+    /// Refuses the probe, although there seems to be space.
+    refusing: AtomicBool,
 }
 
 impl FaultyDisk {
@@ -33,6 +35,7 @@ impl FaultyDisk {
         Arc::new(Self {
             next: Mutex::new(Fault::None),
             full: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +66,13 @@ impl Disk for FaultyDisk {
             space.available
         };
         Ok(Space { available, ..space })
+    }
+
+    fn probe(&self, dir: &Path, bytes: usize) -> io::Result<()> {
+        if self.refusing.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        RealDisk.probe(dir, bytes)
     }
 
     fn write(&self, batch: fjall::OwnedWriteBatch) -> fjall::Result<()> {
@@ -191,6 +201,32 @@ async fn a_full_disk_pauses_writes_and_they_resume() {
         assert_eq!(store.health(), Health::Ready, "{fault:?}");
         assert_eq!(found(&store, "after").await, Some(resumed));
     }
+}
+
+#[tokio::test]
+async fn reads_go_on_while_a_disk_with_space_takes_no_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    let first = put(&store, "before").await.unwrap();
+    disk.refusing.store(true, Ordering::SeqCst);
+    disk.next(Fault::Write(io::ErrorKind::QuotaExceeded));
+    for _ in 0..3 {
+        let refused = put(&store, "refused").await;
+        assert!(
+            matches!(refused, Err(CommitError::Unavailable(_))),
+            "{refused:?}"
+        );
+        assert!(matches!(store.health(), Health::WritesPaused(_)));
+        assert_eq!(found(&store, "before").await, Some(first));
+    }
+    disk.refusing.store(false, Ordering::SeqCst);
+    put(&store, "after").await.unwrap();
+    assert_eq!(store.health(), Health::Ready);
+    assert_eq!(found(&store, "refused").await, None);
+    let left = std::fs::read_dir(dir.path()).unwrap();
+    let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name == "space.probe"), "{names:?}");
 }
 
 #[tokio::test]
