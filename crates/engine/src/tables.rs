@@ -206,6 +206,9 @@ pub(crate) struct ToxRecordRow {
     pub(crate) password_salt: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     pub(crate) password_hash: Vec<u8>,
+    /// How the password is hashed: 0 as those we make, 1 as the original server did, wrapped.
+    #[prost(uint32, tag = "9")]
+    pub(crate) password_scheme: u32,
 }
 
 /// The name a Tox key is bound to.

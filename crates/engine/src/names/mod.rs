@@ -1,6 +1,7 @@
 //! Names: register, update, release, look up, search.
 
 pub(crate) mod follow;
+mod import;
 pub(crate) mod index;
 mod password;
 mod push;
@@ -23,6 +24,7 @@ use crate::ports::store::StoreError;
 use crate::rate::GuardError;
 use crate::types::{Bio, Name};
 
+pub use import::{Fate, Imported, LegacyPassword};
 pub use read::Status;
 
 /// The names service.

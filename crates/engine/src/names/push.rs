@@ -232,6 +232,7 @@ async fn update_in(tx: &mut Tx<'_>, command: &Command, held: &NameRow) -> Result
         &ToxRecordRow {
             password_salt: old.password_salt,
             password_hash: old.password_hash,
+            password_scheme: old.password_scheme,
             ..record_row(command)
         },
     );
