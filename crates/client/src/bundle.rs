@@ -129,6 +129,9 @@ pub struct Registered {
     pub bio_hash: Hash,
     /// Who may find it.
     pub visibility: Visibility,
+    /// Whether the server has seen a request that a key had sealed for this; if not, it was given
+    /// in a form, by anybody.
+    pub is_proven: bool,
     /// Position of the newest link in the name's chain: the count of its changes.
     pub seqno: u32,
     /// Why the server believed the newest link.
@@ -241,10 +244,12 @@ impl Opening {
                 tox_id,
                 bio_hash,
                 visibility,
+                is_proven,
             } => Ok(Status::Registered(Registered {
                 tox_id,
                 bio_hash,
                 visibility,
+                is_proven,
                 seqno,
                 evidence: link.evidence,
                 changed_at_ms: link.created_at_ms,

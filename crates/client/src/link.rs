@@ -36,6 +36,9 @@ pub enum Statement {
         bio_hash: Hash,
         /// Who may find it.
         visibility: Visibility,
+        /// Whether the server has seen a request that a key had sealed for this; if not, it was
+        /// given in a form, by anybody.
+        is_proven: bool,
     },
     /// The handle was given up.
     ReleaseHandle,
@@ -138,6 +141,8 @@ struct SetRecordMessage {
     bio_hash: Vec<u8>,
     #[prost(uint32, tag = "3")]
     visibility: u32,
+    #[prost(bool, tag = "4")]
+    unproven: bool,
 }
 
 /// Only the key: payload and signature are of protocols this crate does not speak.
@@ -174,6 +179,7 @@ impl StatementMessage {
                 tox_id: ToxId::from_bytes(record.tox_id.try_into().ok()?)?,
                 bio_hash: Hash::from_slice(&record.bio_hash)?,
                 visibility: Visibility::from_number(record.visibility),
+                is_proven: !record.unproven,
             },
             Self::ReleaseHandle(EmptyMessage {}) => Statement::ReleaseHandle,
             Self::AddKey(key) => Statement::AddKey(key.try_into().ok()?),

@@ -78,6 +78,9 @@ pub struct Record {
     pub domain: String,
     /// Where it points.
     pub tox_id: ToxId,
+    /// Whether the server vouches for it. Not for a name whose Tox ID nobody proved to hold; other
+    /// servers may have other reasons.
+    pub is_vouched_for: bool,
 }
 
 /// One match of a search.
@@ -155,7 +158,7 @@ impl ToxmeClient {
     }
 
     /// Registers a name for a profile, or changes what is registered. Answers the edit password of
-    /// a new record; `None` for a change.
+    /// a new record, and of one that somebody had added by the web form; `None` for another change.
     ///
     /// # Errors
     /// See [`ToxmeError`].
@@ -188,13 +191,26 @@ impl ToxmeClient {
         profile: &Profile,
         fresh: Freshness,
     ) -> Result<(), ToxmeError> {
-        let payload = json!({
-            "public_key": HEXUPPER.encode(&profile.secret.public().0),
-            "timestamp": fresh.unix_s,
-        });
-        let request = sealed(2, server, profile, &payload, fresh)?;
+        let request = sealed(2, server, profile, &order(profile, fresh), fresh)?;
         let wire::Done {} = self.call(request).await?;
         Ok(())
+    }
+
+    /// Gives a profile's record a new edit password, and answers it: the old one is void. A record
+    /// that somebody added by the web form becomes the profile's own. Servers of the old kind refuse
+    /// this as unreadable.
+    ///
+    /// # Errors
+    /// See [`ToxmeError`]; [`Code::UNKNOWN_NAME`] when the profile has no record.
+    pub async fn reset_password(
+        &self,
+        server: &ServerKeys,
+        profile: &Profile,
+        fresh: Freshness,
+    ) -> Result<Secret<String>, ToxmeError> {
+        let request = sealed(7, server, profile, &order(profile, fresh), fresh)?;
+        let reply: wire::Reset = self.call(request).await?;
+        Ok(Secret::new(reply.password))
     }
 
     /// Looks up `name` or `name@domain`. The server is believed; to check it see [`crate::bundle`].
@@ -275,6 +291,14 @@ impl Countersign {
             .verify_strict(bytes, signature)
             .map_err(|_| ToxmeError::Countersignature)
     }
+}
+
+/// The payload of what a profile orders about its own record.
+fn order(profile: &Profile, fresh: Freshness) -> Value {
+    json!({
+        "public_key": HEXUPPER.encode(&profile.secret.public().0),
+        "timestamp": fresh.unix_s,
+    })
 }
 
 fn sealed(

@@ -21,6 +21,7 @@ enum Said {
         tox_id: String,
         bio_hash: String,
         visibility: &'static str,
+        is_proven: bool,
     },
     ReleaseHandle,
     AddKey {
@@ -46,6 +47,7 @@ fn said(statement: &Statement) -> Said {
             tox_id,
             bio_hash,
             visibility,
+            is_proven,
         } => Said::SetRecord {
             tox_id: tox_id.to_string(),
             bio_hash: bio_hash.to_hex(),
@@ -54,6 +56,7 @@ fn said(statement: &Statement) -> Said {
                 Visibility::Searchable => "searchable",
                 Visibility::Listed => "listed",
             },
+            is_proven: *is_proven,
         },
         Statement::ReleaseHandle => Said::ReleaseHandle,
         Statement::AddKey(key) => Said::AddKey {

@@ -107,7 +107,7 @@ fn code(error: &NameError) -> i8 {
 fn detail(error: &NameError) -> &'static str {
     match error {
         NameError::Malformed(what) => what,
-        NameError::Limited(_) => "too many registrations from your address: try again later",
+        NameError::Limited(_) => "too many changes from your address: try again later",
         NameError::Taken => {
             "this name is in use, or was given up lately: choose another, or use the key that \
              registered it"

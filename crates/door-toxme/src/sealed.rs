@@ -1,4 +1,4 @@
-//! The envelope of actions 1 and 2 (the API document, "Authenticated" APIs; toxme wire
+//! The envelope of actions 1, 2 and 7 (the API document, "Authenticated" APIs; toxme wire
 //! specification, section 2.1).
 
 use base64::Engine as _;

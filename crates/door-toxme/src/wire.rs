@@ -32,8 +32,16 @@ pub(crate) struct Refused {
 /// A push was accepted.
 #[derive(Serialize)]
 pub(crate) struct Pushed {
-    /// Of a new record; null for an update, which keeps the one it has.
+    /// Of a new record, or of one that this push has proven; null for any other update, which keeps
+    /// the one it has.
     pub(crate) password: Option<String>,
+}
+
+/// The edit password was reset.
+#[derive(Serialize)]
+pub(crate) struct Reset {
+    /// The new one.
+    pub(crate) password: String,
 }
 
 /// A delete was accepted.
@@ -57,7 +65,7 @@ pub(crate) struct Found {
 /// Whether the record can be trusted.
 #[derive(Serialize)]
 pub(crate) struct Verify {
-    /// 1: good.
+    /// 1: good; 3: undecided, as nobody proved to hold the key.
     pub(crate) status: u8,
     pub(crate) detail: &'static str,
 }

@@ -28,6 +28,9 @@ pub const PASSWORD_GUESS_WINDOW: Duration = Duration::from_secs(3600);
 /// Matches on one page of a search (toxme spec, section 2.6).
 pub const SEARCH_PAGE_ROWS: usize = 30;
 
+/// Names on one page of the public list (toxme spec, section 9).
+pub const PEOPLE_PAGE_ROWS: usize = 30;
+
 /// Records of another server taken over in one unit of work: three reads each, so that one round
 /// trip reads them all, and six writes, far below the store's 32,768 operations.
 pub const IMPORT_RECORDS_MAX: usize = 256;

@@ -174,9 +174,12 @@ pub(crate) struct NameRow {
     /// Doors the name is used through: bit 0 toxme, bit 1 Keybase.
     #[prost(uint32, tag = "2")]
     pub(crate) doors: u32,
-    /// Copied from the record so that the name index loads from this table alone.
+    /// Copied from the record, as the time of its last change, so that the name index loads from
+    /// this table alone.
     #[prost(uint32, tag = "3")]
     pub(crate) visibility: u32,
+    #[prost(uint64, tag = "4")]
+    pub(crate) changed_at_ms: u64,
 }
 
 /// A released name. Hashes only, so that erasing leaves no name.
@@ -206,9 +209,15 @@ pub(crate) struct ToxRecordRow {
     pub(crate) password_salt: Vec<u8>,
     #[prost(bytes = "vec", tag = "7")]
     pub(crate) password_hash: Vec<u8>,
+    /// Nobody proved to hold the key.
+    #[prost(bool, tag = "8")]
+    pub(crate) unproven: bool,
     /// How the password is hashed: 0 as those we make, 1 as the original server did, wrapped.
     #[prost(uint32, tag = "9")]
     pub(crate) password_scheme: u32,
+    /// Unproven, but the operator's word stands for it: the key's binding holds as a proven one.
+    #[prost(bool, tag = "10")]
+    pub(crate) vouched: bool,
 }
 
 /// The name a Tox key is bound to.
@@ -218,6 +227,10 @@ pub(crate) struct ToxKeyRow {
     pub(crate) name: String,
     #[prost(uint32, tag = "2")]
     pub(crate) visibility: u32,
+    /// Nobody proved to hold the key, nor vouched for it: whoever holds it may bind it to another
+    /// name.
+    #[prost(bool, tag = "3")]
+    pub(crate) unproven: bool,
 }
 
 /// A mark without content.

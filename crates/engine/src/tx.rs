@@ -15,7 +15,7 @@ use crate::ports::store::{
 };
 use crate::ports::timer::Timer;
 use crate::table::{Row, Table, TableKey};
-use crate::types::{Name, Seqno, Visibility};
+use crate::types::{Name, Seqno, UnixMillis, Visibility};
 
 /// What follows from a commit inside this process. Applied once, after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +42,19 @@ pub(crate) struct NameChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameState {
     Searchable,
+    /// Searchable, and on the public list by the time of its last change.
+    Listed(UnixMillis),
     Private,
     Gone,
 }
 
 impl NameState {
     /// What a name of this visibility is to the index.
-    pub(crate) fn of(visibility: Visibility) -> Self {
+    pub(crate) fn of(visibility: Visibility, changed_at: UnixMillis) -> Self {
         match visibility {
             Visibility::Private => Self::Private,
-            Visibility::Searchable | Visibility::Listed => Self::Searchable,
+            Visibility::Searchable => Self::Searchable,
+            Visibility::Listed => Self::Listed(changed_at),
         }
     }
 }

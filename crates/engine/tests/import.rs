@@ -123,7 +123,8 @@ async fn imported_records_are_names_like_any_and_come_but_once() {
         let (seqno, link) = check_bundle(&world.engine, name).await.unwrap();
         let link = link.unwrap();
         assert_eq!((seqno, &link.evidence), (1, &Evidence::Operator));
-        assert_eq!(link.created_at.seconds() + 1, world.seconds());
+        assert!(link.created_at.seconds() < world.seconds());
+        assert!(link.created_at.seconds() >= 1_400_000_000);
     }
 }
 
@@ -222,4 +223,66 @@ async fn a_record_without_a_password_has_none() {
         let wrong = password(&world, guess).await;
         assert!(matches!(wrong, Err(NameError::WrongPassword)));
     }
+}
+
+#[tokio::test]
+async fn an_imported_record_is_unproven_but_vouched_for_until_its_key_confirms_it() {
+    let world = open_world().await;
+    let alice = world.client(1);
+    import(&world, &[imported("alice", alice.tox_id())]).await;
+    let names = world.engine.names();
+    let key: String = alice.key().iter().map(|b| format!("{b:02x}")).collect();
+    let is_proven = || async { names.lookup("alice", None).await.unwrap().is_proven };
+    assert!(!is_proven().await);
+    assert_eq!(names.reverse(&key).await.unwrap(), name("alice"));
+    // A push for another name does not take the key away from this one.
+    let elsewhere = alice.push("alice2", 1, "hi", world.seconds());
+    let refused = names.push(&World::caller(1), Some(elsewhere)).await;
+    assert!(matches!(refused, Err(NameError::KeyBoundElsewhere)));
+    // Nor does an edit by password change any of this, as long as the key stays.
+    let edit = |tox_id| engine::names::Edit {
+        tox_id,
+        bio: Some("edited"),
+        visibility: Visibility::Listed,
+    };
+    let caller = World::caller(1);
+    names
+        .edit(&caller, "alice", PASSWORD, edit(None))
+        .await
+        .unwrap();
+    assert_eq!(names.reverse(&key).await.unwrap(), name("alice"));
+    let sealed = alice.push("alice", 1, "hi", world.seconds());
+    let pushed = names.push(&caller, Some(sealed)).await.unwrap();
+    assert!(pushed.password.is_none(), "it keeps the one it came with");
+    assert!(is_proven().await);
+    assert_eq!(names.reverse(&key).await.unwrap(), name("alice"));
+    // Pointed to another key by its password, nobody vouches for it any more.
+    let other = world.client(2);
+    let other_id = other.tox_id().to_string();
+    names
+        .edit(&caller, "alice", PASSWORD, edit(Some(&other_id)))
+        .await
+        .unwrap();
+    assert!(!is_proven().await);
+    let other_key: String = other.key().iter().map(|b| format!("{b:02x}")).collect();
+    assert!(matches!(
+        names.reverse(&other_key).await,
+        Err(NameError::UnknownKey)
+    ));
+}
+
+#[tokio::test]
+async fn a_reset_replaces_an_old_password() {
+    let world = open_world().await;
+    let alice = world.client(1);
+    import(&world, &[imported("alice", alice.tox_id())]).await;
+    let sealed = alice.delete(world.seconds());
+    let names = world.engine.names();
+    let new = names
+        .reset_password(&World::caller(1), Some(sealed))
+        .await
+        .unwrap();
+    password(&world, new.expose()).await.unwrap();
+    let wrong = password(&world, PASSWORD).await;
+    assert!(matches!(wrong, Err(NameError::WrongPassword)));
 }

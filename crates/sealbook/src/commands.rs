@@ -10,6 +10,7 @@ mod places;
 mod progress;
 mod push;
 mod remote;
+mod reset_password;
 mod search;
 mod serve;
 mod store;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Push(push::Push),
     /// Delete the record of your Tox profile
     Delete(delete::Delete),
+    /// Give the record of your Tox profile a new edit password, for the web form
+    ResetPassword(reset_password::ResetPassword),
     /// Look up the Tox ID of a name
     Lookup(lookup::Lookup),
     /// Find names by a part of them
@@ -60,6 +63,7 @@ impl Command {
             Self::Key(command) => command.run(output),
             Self::Push(command) => command.run(output),
             Self::Delete(command) => command.run(output),
+            Self::ResetPassword(command) => command.run(output),
             Self::Lookup(command) => command.run(output),
             Self::Search(command) => command.run(output),
             Self::Log(command) => command.run(output),

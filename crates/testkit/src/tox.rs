@@ -80,7 +80,7 @@ impl ToxClient {
         self.seal(&push_text(to, name, 1, "", timestamp))
     }
 
-    /// A sealed delete of this profile's record.
+    /// A sealed delete of this profile's record; a reset of its password has the same payload.
     #[must_use]
     pub fn delete(&self, timestamp: u64) -> Sealed {
         let key: String = self

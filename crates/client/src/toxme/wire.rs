@@ -34,6 +34,17 @@ pub(super) struct Record {
     name: String,
     regdomain: String,
     tox_id: String,
+    verify: Option<Verify>,
+}
+
+#[derive(Deserialize)]
+struct Verify {
+    status: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Reset {
+    pub(super) password: String,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +89,7 @@ impl Record {
             tox_id: ToxId::parse(&self.tox_id)?,
             name: self.name,
             domain: self.regdomain,
+            is_vouched_for: self.verify.is_none_or(|verify| verify.status == 1),
         })
     }
 }

@@ -24,11 +24,23 @@ pub(super) async fn handle(
         regdomain: home.to_owned(),
         tox_id: record.tox_id.to_string(),
         url: format!("tox:{}@{home}", record.name),
-        verify: Verify {
-            status: 1,
-            detail: "Good (signed by local authority)",
-        },
+        verify: verify(record.is_proven),
         source: 1,
         version: "Tox V3 (local)",
     })
+}
+
+/// A name added by the web form is not vouched for.
+const fn verify(is_proven: bool) -> Verify {
+    if is_proven {
+        Verify {
+            status: 1,
+            detail: "Good (signed by local authority)",
+        }
+    } else {
+        Verify {
+            status: 3,
+            detail: "? (added by a form: nobody proved to hold this Tox ID)",
+        }
+    }
 }

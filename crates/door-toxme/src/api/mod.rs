@@ -3,6 +3,7 @@
 mod delete;
 mod lookup;
 mod push;
+mod reset;
 mod reverse;
 mod search;
 mod status;
@@ -25,7 +26,7 @@ struct Request {
     fields: Map<String, Value>,
 }
 
-/// The API document's actions, and `status` of the original server.
+/// The API document's actions, `status` of the original server, and the reset of the edit password.
 #[derive(Clone, Copy)]
 enum Action {
     Push,
@@ -34,6 +35,7 @@ enum Action {
     Status,
     Reverse,
     Search,
+    Reset,
 }
 
 /// `POST /api`, `/`, `/a`, `/ap`
@@ -75,6 +77,7 @@ async fn perform(names: &Names<'_>, client: &SecureCaller, request: &Request) ->
         Action::Status => answer(Ok(status::handle(names)), signed),
         Action::Reverse => answer(reverse::handle(names, fields).await, signed),
         Action::Search => answer(search::handle(names, fields).await, signed),
+        Action::Reset => answer(reset::handle(names, &client.caller, fields).await, signed),
     }
 }
 
@@ -87,7 +90,7 @@ impl Request {
             Ok(Value::Object(fields)) => {
                 let action = fields.get("action").and_then(Action::parse);
                 let action =
-                    action.ok_or(Refusal::Payload("action must be an integer from 1 to 6"))?;
+                    action.ok_or(Refusal::Payload("action must be an integer from 1 to 7"))?;
                 Ok(Self { action, fields })
             }
             Ok(_) => Err(Refusal::Payload("the request must be a JSON object")),
@@ -106,6 +109,7 @@ impl Action {
             4 => Some(Self::Status),
             5 => Some(Self::Reverse),
             6 => Some(Self::Search),
+            7 => Some(Self::Reset),
             _ => None,
         }
     }

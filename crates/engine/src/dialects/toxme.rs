@@ -1,4 +1,5 @@
-//! Payloads inside toxme's crypto_box (toxme spec, sections 2.2 and 2.3).
+//! Payloads inside toxme's crypto_box (toxme spec, sections 2.2 and 2.3; a reset
+//! of the password has the payload of a delete).
 
 use serde_json::{Map, Value};
 
@@ -16,9 +17,9 @@ pub(crate) struct Push {
     pub(crate) timestamp: u64,
 }
 
-/// What a delete asks for.
+/// What a key orders about its own record: to delete it, or to reset its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Delete {
+pub(crate) struct KeyOrder {
     pub(crate) key: ToxKey,
     /// Seconds since 1970, within the window.
     pub(crate) timestamp: u64,
@@ -86,8 +87,8 @@ impl Push {
     }
 }
 
-impl Delete {
-    /// Reads a delete.
+impl KeyOrder {
+    /// Reads an order.
     pub(crate) fn parse(plaintext: &[u8], now: UnixMillis) -> Result<Self, Fault> {
         let object = object(plaintext)?;
         let key = text(&object, "public_key")
@@ -238,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_is_read() {
+    fn an_order_is_read() {
         let body = |key: &str, time: &str| {
-            Delete::parse(
+            KeyOrder::parse(
                 format!(r#"{{"public_key": "{key}", "timestamp": {time}}}"#).as_bytes(),
                 NOW,
             )

@@ -88,7 +88,8 @@ async fn scan(engine: &Engine) -> Result<u64, Internal> {
 }
 
 fn state(row: &NameRow) -> NameState {
-    NameState::of(Visibility::from_privacy(row.visibility.into()))
+    let visibility = Visibility::from_privacy(row.visibility.into());
+    NameState::of(visibility, UnixMillis(row.changed_at_ms))
 }
 
 /// Applies what became of the subjects of the entries `from..to`; `false` when it may be too late

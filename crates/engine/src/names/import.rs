@@ -3,18 +3,19 @@
 use crypto::password;
 use crypto::secret::Secret;
 
-use crate::chain::append::{ChainError, ChainHead, Stamp, Subject, append_in, head_in};
+use crate::chain::append::{ChainHead, Stamp, head_in};
 use crate::error::Internal;
 use crate::ports::rng::draw;
 use crate::ports::store::Key;
-use crate::tables::{CHAIN_HEADS, NAMES, NameRow, TOX_KEYS, TOX_RECORDS, ToxKeyRow, ToxRecordRow};
-use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
-use crate::types::link::{Evidence, Statement};
+use crate::tables::{CHAIN_HEADS, NAMES, NameRow, TOX_KEYS, TOX_RECORDS, ToxRecordRow};
+use crate::tx::{Tx, in_tx};
+use crate::types::link::Evidence;
 use crate::types::{Bio, Handle, IdentityId, Label, Name, ToxId, UnixMillis, Visibility};
 
 use super::password::SCHEME_LEGACY;
-use super::row::{DOOR_TOXME, bio_hash, malformed};
-use super::{Names, reserved};
+use super::row::malformed;
+use super::set::{Change, Owner, Said, set_in};
+use super::{NameError, Names, reserved};
 
 /// A record as another server had it.
 pub struct Imported {
@@ -72,9 +73,13 @@ struct Command<'r> {
 
 impl Names<'_> {
     /// Takes records over, all that can be in one unit of work, and says what became of each, in
-    /// their order. Each new record is one link, with the operator's word as its evidence: nobody
-    /// proved anything to this server. The link and its entry have the time of this call, as nobody
-    /// here can vouch for an earlier one; the record keeps the time it was last changed.
+    /// their order. Each new record is one link, with the operator's word as its evidence. The link
+    /// and its entry have the time of this call, as nobody here can vouch for an earlier one; the
+    /// record keeps the time it was last changed.
+    ///
+    /// Nobody proved anything to this server, so the records are unproven until their keys seal a
+    /// push. But they are vouched for: reverse look-up tells them, their keys stay bound, and a push
+    /// keeps their passwords.
     ///
     /// May be repeated: what is here already is told apart and left alone. Two reads (three where
     /// names are here already) and one fsync a call, six writes a record. For up to
@@ -103,7 +108,7 @@ impl Names<'_> {
         let command = |record: &'r Imported| Command {
             label: Handle::Name(record.name.clone()).label(&ports.label_key),
             identity: IdentityId(draw(rng)),
-            row: record_row(record, &ports.pepper, now),
+            row: row_of(record, &ports.pepper, now),
             stamp: Stamp {
                 salt: draw(rng),
                 at: now,
@@ -114,12 +119,9 @@ impl Names<'_> {
     }
 }
 
-fn record_row(record: &Imported, pepper: &Secret<[u8; 32]>, now: UnixMillis) -> ToxRecordRow {
+fn row_of(record: &Imported, pepper: &Secret<[u8; 32]>, now: UnixMillis) -> ToxRecordRow {
     let row = ToxRecordRow {
-        name: record.name.as_str().into(),
-        tox_id: record.tox_id.as_bytes().to_vec(),
-        bio: record.bio.as_str().into(),
-        visibility: record.visibility.number(),
+        vouched: true,
         changed_at_ms: record.changed_at.map_or(now, |at| at.min(now)).0,
         ..ToxRecordRow::default()
     };
@@ -181,50 +183,28 @@ async fn import_one_in(tx: &mut Tx<'_>, command: &Command<'_>) -> Result<Fate, I
     if head_in(tx, command.label).await?.is_some() {
         return Ok(Fate::Released);
     }
-    let visibility = record.visibility.number();
-    let held = NameRow {
-        identity: command.identity.0.to_vec(),
-        doors: DOOR_TOXME,
-        visibility,
-    };
-    tx.put(&NAMES, &record.name, &held);
-    tx.create(&TOX_RECORDS, &command.identity, &command.row);
-    let bound = ToxKeyRow {
-        name: record.name.as_str().into(),
-        visibility,
-    };
-    tx.put(&TOX_KEYS, &key, &bound);
-    append_one_in(tx, command).await
-}
-
-async fn append_one_in(tx: &mut Tx<'_>, command: &Command<'_>) -> Result<Fate, Internal> {
-    let record = command.record;
-    let statement = Statement::SetRecord {
+    let said = Said {
         tox_id: record.tox_id,
-        bio_hash: bio_hash(&record.bio),
+        bio: record.bio.clone(),
         visibility: record.visibility,
+        is_proven: false,
     };
-    let subject = Subject {
+    let change = Change {
+        name: &record.name,
         label: command.label,
-        name: Some(&record.name),
+        said: &said,
+        owner: Owner::New(command.identity, command.row.clone()),
+        evidence: Evidence::Operator,
+        stamp: command.stamp,
     };
-    let head = append_in(tx, subject, statement, Evidence::Operator, command.stamp)
-        .await
-        .map_err(not_appended)?;
-    tx.effect(Effect::NameChanged(NameChange {
-        name: record.name.clone(),
-        seqno: head.seqno,
-        state: NameState::of(record.visibility),
-    }));
+    let head = set_in(tx, change).await.map_err(not_set)?;
     Ok(Fate::New(command.label, head))
 }
 
-fn not_appended(error: ChainError) -> Internal {
+fn not_set(error: NameError) -> Internal {
     match error {
-        ChainError::Internal(internal) => internal,
-        ChainError::OutOfSequence { .. } | ChainError::Full => {
-            Internal::new("appending the link of an imported name", error)
-        }
+        NameError::Internal(internal) => internal,
+        refused => Internal::new("setting an imported record", refused),
     }
 }
 

@@ -1,11 +1,13 @@
-//! The names of the directory, in memory: substring search over those anybody may search, and the
-//! count of all.
+//! The names of the directory, in memory: substring search over those anybody may search, the public
+//! list by the time of the last change, and the count of all.
 //!
 //! The index is loaded by one scan of the names table. From then on it is told of changes: by this
 //! process's own commits at once, and on a shared store by following the log (`names::follow`). A
 //! change says what a name has become and by which link, so that changes may come twice and in any
 //! order.
 
+mod lines;
+mod listed;
 mod sorted;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +18,7 @@ use crate::limits::APPLIED_NAMES_MAX;
 use crate::tx::{NameChange, NameState};
 use crate::types::{Name, Seqno};
 
+use listed::Listed;
 use sorted::Sorted;
 
 /// The index. Shared by readers; writers hold it for one insertion.
@@ -36,11 +39,12 @@ struct Names {
     applied: [HashMap<Name, Seqno>; 2],
 }
 
-/// Every name of the directory is in one of two lists.
+/// Every name of the directory is in one of the first two lists, some of the first in the third too.
 #[derive(Default)]
 struct Lists {
     searchable: Sorted,
     private: Sorted,
+    listed: Listed,
 }
 
 #[derive(Default)]
@@ -114,6 +118,12 @@ impl NameIndex {
         self.read().shown.searchable.search(fragment, skip, limit)
     }
 
+    /// Names of the public list, newest change first, from the `skip`-th on, at most `limit`. The
+    /// same time for every page.
+    pub(crate) fn listed(&self, skip: u64, limit: usize) -> Vec<Name> {
+        self.read().shown.listed.page(skip, limit)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Names> {
         self.names.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,7 +136,7 @@ impl NameIndex {
 impl Lists {
     fn set(&mut self, name: &Name, state: NameState) {
         match state {
-            NameState::Searchable => {
+            NameState::Searchable | NameState::Listed(_) => {
                 self.private.remove(name);
                 self.searchable.insert(name);
             }
@@ -137,6 +147,12 @@ impl Lists {
             NameState::Gone => {
                 self.searchable.remove(name);
                 self.private.remove(name);
+            }
+        }
+        match state {
+            NameState::Listed(changed_at) => self.listed.set(name, changed_at),
+            NameState::Searchable | NameState::Private | NameState::Gone => {
+                self.listed.remove(name);
             }
         }
     }

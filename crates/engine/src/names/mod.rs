@@ -1,14 +1,18 @@
-//! Names: register, update, release, look up, search.
+//! Names: register, update, release, look up, search; and what web forms ask for.
 
 pub(crate) mod follow;
+mod forms;
 mod import;
 pub(crate) mod index;
 mod password;
+mod profile;
 mod push;
 mod read;
 mod release;
 mod reserved;
+mod reset;
 mod row;
+mod set;
 
 use std::net::IpAddr;
 
@@ -24,7 +28,9 @@ use crate::ports::store::StoreError;
 use crate::rate::GuardError;
 use crate::types::{Bio, Name};
 
+pub use forms::{AddForm, Edit};
 pub use import::{Fate, Imported, LegacyPassword};
+pub use profile::{People, Profile};
 pub use read::Status;
 
 /// The names service.
@@ -41,12 +47,13 @@ pub struct Sealed {
     pub ciphertext: Bytes,
 }
 
-/// An accepted push.
+/// An accepted push, or a name that a form added.
 #[derive(Debug)]
 pub struct Pushed {
     /// The link that records it.
     pub head: ChainHead,
-    /// The new record's edit password; `None` for an update, which keeps the one it has.
+    /// The edit password of a new record, or of one that has just been proven; `None` for any other
+    /// update, which keeps the one it has.
     pub password: Option<Secret<String>>,
 }
 
@@ -57,6 +64,8 @@ pub struct Found {
     pub name: Name,
     /// Its bio.
     pub bio: Bio,
+    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
+    pub is_proven: bool,
 }
 
 /// Memorabilia with the server's signature in front: 64 + 64 bytes.

@@ -11,8 +11,9 @@ use crate::types::{Handle, Name};
 use super::row::malformed;
 use super::{NameError, Names};
 
-/// [`ToxRecordRow::password_scheme`] of a password of the original server: wrapped as
-/// [`password::wrap_legacy`] does. That of our own is 0.
+/// [`ToxRecordRow::password_scheme`] of a password hashed by [`password::hash`].
+pub(super) const SCHEME_OWN: u32 = 0;
+/// That of a password of the original server, as [`password::wrap_legacy`] keeps it.
 pub(super) const SCHEME_LEGACY: u32 = 1;
 
 /// A name and what somebody takes for its password, capitals lowered: those we make have none.
@@ -92,7 +93,7 @@ impl Names<'_> {
             let pepper = &self.0.ports().pepper;
             let hash = password::hash(pepper, &salt, guess.password.expose());
             record.password_hash = hash.to_vec();
-            record.password_scheme = 0;
+            record.password_scheme = SCHEME_OWN;
             tx.put(&NAMES, &guess.name, &held);
             tx.put(&TOX_RECORDS, &identity, &record);
         }
@@ -104,7 +105,7 @@ impl Names<'_> {
         let salt: [u8; 16] = record.password_salt.as_slice().try_into().ok()?;
         let hash: [u8; 32] = record.password_hash.as_slice().try_into().ok()?;
         let verify = match record.password_scheme {
-            0 => password::verify,
+            SCHEME_OWN => password::verify,
             SCHEME_LEGACY => password::verify_legacy,
             _ => return None,
         };

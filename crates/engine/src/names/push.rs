@@ -1,26 +1,26 @@
 //! Register a name, or change what it points to.
 
-use crypto::password;
-use crypto::secret::Secret;
-
-use crate::chain::append::{ChainHead, Stamp, Subject, append_in};
+use crate::chain::append::{ChainHead, Stamp};
 use crate::dialects::toxme::Push;
 use crate::ports::rng::draw;
 use crate::tables::{
     CHAIN_HEADS, NAMES, NameRow, SEEN, SeenRow, TOMBSTONES, TOX_KEYS, TOX_RECORDS, ToxKeyRow,
     ToxRecordRow,
 };
-use crate::tx::{Effect, NameChange, NameState, Tx, in_tx};
-use crate::types::link::{Evidence, Statement};
-use crate::types::{Handle, IdentityId, Kid, Label, ToxKey};
+use crate::tx::{Tx, in_tx};
+use crate::types::link::Evidence;
+use crate::types::{Handle, IdentityId, Kid, Label, Name, ToxKey};
 
-use super::release::Released;
-use super::row::{DOOR_TOXME, bio_hash, malformed};
+use super::release::{Parting, Released};
+use super::row::malformed;
+use super::set::{Change, NewPassword, Owner, Said, set_in};
 use super::{Caller, NameError, Names, Pushed, Sealed, reserved};
 
 /// All a push needs inside its unit of work.
 struct Command {
-    push: Push,
+    name: Name,
+    said: Said,
+    timestamp: u64,
     auth: ToxKey,
     seen: [u8; 32],
     label: Label,
@@ -28,19 +28,23 @@ struct Command {
     auth_hash: [u8; 32],
     strict_possession: bool,
     identity: IdentityId,
-    password: Secret<String>,
-    password_salt: [u8; 16],
-    password_hash: [u8; 32],
+    password: NewPassword,
     stamp: Stamp,
     released: Released,
+    /// For a name that a form gave to the key.
+    parting: Parting,
 }
 
 impl Names<'_> {
     /// Registers a name or updates its record, as sealed by a Tox key.
     ///
+    /// A key that was named without proof proves itself by a push: an unproven record of the name
+    /// becomes proven, and gets a new password, as somebody else may know the old one; one of
+    /// another name is given up in the same unit of work.
+    ///
     /// Every attempt is charged to the address first, `None` (an unreadable envelope) included.
     /// Seven reads in one round trip and one more for an update; seven writes and one fsync for a
-    /// new name, six for an update.
+    /// new name, six for an update; for a name that is given up the writes of a release.
     ///
     /// # Errors
     /// See [`NameError`]; never `Unknown`, `UnknownKey`, `Page` or `Elsewhere`.
@@ -53,18 +57,16 @@ impl Names<'_> {
             return Err(NameError::Invalid);
         }
         let command = self.command(push, &sealed);
-        let (head, is_new) = in_tx!(self.0, "push_name", |tx| push_in(tx, &command).await)?;
+        let (head, has_new_password) =
+            in_tx!(self.0, "push_name", |tx| self.push_in(tx, &command).await)?;
         Ok(Pushed {
             head,
-            password: is_new.then_some(command.password),
+            password: has_new_password.then_some(command.password.password),
         })
     }
 
     fn command(&self, push: Push, sealed: &Sealed) -> Command {
         let (ports, settings) = (self.0.ports(), self.0.settings());
-        let rng = ports.rng.as_ref();
-        let password = password::make(&draw(rng));
-        let password_salt = draw(rng);
         let now = self.0.now();
         Command {
             auth: ToxKey(sealed.sender),
@@ -73,20 +75,93 @@ impl Names<'_> {
             tombstone: self.name_hash(&push.name),
             auth_hash: self.key_hash(&ToxKey(sealed.sender)),
             strict_possession: settings.strict_possession,
-            identity: IdentityId(draw(rng)),
-            password_hash: password::hash(&ports.pepper, &password_salt, password.expose()),
-            password,
-            password_salt,
-            stamp: Stamp {
-                salt: draw(rng),
-                at: now,
-            },
+            identity: IdentityId(draw(ports.rng.as_ref())),
+            password: NewPassword::make(self.0),
+            stamp: self.stamp(now),
             released: Released {
                 release_after: settings.release_after,
                 now,
             },
-            push,
+            parting: self.parting(Evidence::Boxed { kid: None }, now),
+            timestamp: push.timestamp,
+            said: Said {
+                tox_id: push.tox_id,
+                bio: push.bio,
+                visibility: push.visibility,
+                is_proven: true,
+            },
+            name: push.name,
         }
+    }
+
+    /// Answers the link, and whether the record has the new password.
+    async fn push_in(
+        &self,
+        tx: &mut Tx<'_>,
+        command: &Command,
+    ) -> Result<(ChainHead, bool), NameError> {
+        let key = command.said.tox_id.key();
+        tx.prefetch(&[
+            SEEN.key(&(command.timestamp, command.seen)),
+            NAMES.key(&command.name),
+            TOX_KEYS.key(&key),
+            TOMBSTONES.key(&command.tombstone),
+            CHAIN_HEADS.key(&command.label),
+        ])
+        .await?;
+        accept_once_in(tx, command.timestamp, command.seen).await?;
+        let held = tx.get(&NAMES, &command.name).await?;
+        let bound = tx.get(&TOX_KEYS, &key).await?;
+        // Before the key's binding is told: whoever does not hold the key is not to learn of it.
+        if held.is_none() && command.strict_possession && command.auth != key {
+            return Err(NameError::Malformed(
+                "a new name must be sealed by the key of its Tox ID",
+            ));
+        }
+        let given = command.given_elsewhere(bound)?;
+        let (owner, has_new_password) = match held {
+            Some(held) => update_in(tx, command, held).await?,
+            None => (register_in(tx, command).await?, true),
+        };
+        if let Some(given) = given {
+            // Before the record is set: it binds the key to the new name.
+            let parting = &command.parting;
+            self.part_in(tx, parting, &given, &key).await?;
+        }
+        let change = Change {
+            name: &command.name,
+            label: command.label,
+            said: &command.said,
+            owner,
+            evidence: Evidence::Boxed {
+                kid: Some(Kid::curve25519(&command.auth.0)),
+            },
+            stamp: command.stamp,
+        };
+        Ok((set_in(tx, change).await?, has_new_password))
+    }
+
+    /// A link's salt, and when.
+    pub(super) fn stamp(&self, at: crate::types::UnixMillis) -> Stamp {
+        let salt = draw(self.0.ports().rng.as_ref());
+        Stamp { salt, at }
+    }
+}
+
+impl Command {
+    /// The other name that a form gave to the key, if the key is asking now.
+    ///
+    /// # Errors
+    /// `KeyBoundElsewhere` when the key has proved to hold another name, or did not seal this push.
+    fn given_elsewhere(&self, bound: Option<ToxKeyRow>) -> Result<Option<Name>, NameError> {
+        let Some(bound) = bound.filter(|bound| bound.name != self.name.as_str()) else {
+            return Ok(None);
+        };
+        if !bound.unproven || self.auth != self.said.tox_id.key() {
+            return Err(NameError::KeyBoundElsewhere);
+        }
+        let name = Name::parse(&bound.name).map_err(|_| malformed("Tox key"))?;
+        Ok(Some(name))
     }
 }
 
@@ -117,137 +192,33 @@ pub(super) async fn accept_once_in(
     Ok(())
 }
 
-async fn push_in(tx: &mut Tx<'_>, command: &Command) -> Result<(ChainHead, bool), NameError> {
-    let (push, key) = (&command.push, command.push.tox_id.key());
-    tx.prefetch(&[
-        SEEN.key(&(push.timestamp, command.seen)),
-        NAMES.key(&push.name),
-        TOX_KEYS.key(&key),
-        TOMBSTONES.key(&command.tombstone),
-        CHAIN_HEADS.key(&command.label),
-    ])
-    .await?;
-    accept_once_in(tx, push.timestamp, command.seen).await?;
-    let held = tx.get(&NAMES, &push.name).await?;
-    let bound = tx.get(&TOX_KEYS, &key).await?;
-    let is_new = held.is_none();
-    // Before the key's binding is told: whoever does not hold the key is not to learn of it.
-    if is_new && command.strict_possession && command.auth != key {
-        return Err(NameError::Malformed(
-            "a new name must be sealed by the key of its Tox ID",
-        ));
-    }
-    if bound.is_some_and(|bound| bound.name != push.name.as_str()) {
-        return Err(NameError::KeyBoundElsewhere);
-    }
-    match held {
-        Some(held) => update_in(tx, command, &held).await?,
-        None => register_in(tx, command).await?,
-    }
-    tx.put(
-        &TOX_KEYS,
-        &key,
-        &ToxKeyRow {
-            name: push.name.as_str().into(),
-            visibility: push.visibility.number(),
-        },
-    );
-    let statement = Statement::SetRecord {
-        tox_id: push.tox_id,
-        bio_hash: bio_hash(&push.bio),
-        visibility: push.visibility,
-    };
-    let evidence = Evidence::Boxed {
-        kid: Some(Kid::curve25519(&command.auth.0)),
-    };
-    let subject = Subject {
-        label: command.label,
-        name: Some(&push.name),
-    };
-    let head = append_in(tx, subject, statement, evidence, command.stamp).await?;
-    tx.effect(Effect::NameChanged(NameChange {
-        name: push.name.clone(),
-        seqno: head.seqno,
-        state: NameState::of(push.visibility),
-    }));
-    Ok((head, is_new))
+async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<Owner, NameError> {
+    let (tombstone, by) = (&command.tombstone, Some(&command.auth_hash));
+    command.released.take_in(tx, tombstone, by).await?;
+    let row = command.password.give(ToxRecordRow::default());
+    Ok(Owner::New(command.identity, row))
 }
 
-async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
-    let push = &command.push;
-    // The chain's head guards the tombstone: whoever releases the name appends to its chain.
-    if let Some(tombstone) = tx.peek(&TOMBSTONES, &command.tombstone).await? {
-        if !command.released.may_take(&tombstone, &command.auth_hash) {
-            return Err(NameError::Taken);
-        }
-        tx.delete(&TOMBSTONES, &command.tombstone);
-    }
-    tx.put(
-        &NAMES,
-        &push.name,
-        &NameRow {
-            identity: command.identity.0.to_vec(),
-            doors: DOOR_TOXME,
-            visibility: push.visibility.number(),
-        },
-    );
-    tx.create(
-        &TOX_RECORDS,
-        &command.identity,
-        &ToxRecordRow {
-            password_salt: command.password_salt.to_vec(),
-            password_hash: command.password_hash.to_vec(),
-            ..record_row(command)
-        },
-    );
-    Ok(())
-}
-
-async fn update_in(tx: &mut Tx<'_>, command: &Command, held: &NameRow) -> Result<(), NameError> {
-    let identity = held.identity()?;
+/// Answers also whether the record gets the new password: one that was unproven does, unless the
+/// operator vouched for it, as its password then came with it.
+async fn update_in(
+    tx: &mut Tx<'_>,
+    command: &Command,
+    held: NameRow,
+) -> Result<(Owner, bool), NameError> {
     // The name's row guards the record: whoever changes the record rewrites that row too.
     let old = tx
-        .peek(&TOX_RECORDS, &identity)
+        .peek(&TOX_RECORDS, &held.identity()?)
         .await?
         .ok_or_else(|| malformed("Tox record"))?;
-    let old_key = old.record()?.tox_id.key();
-    if old_key != command.auth {
+    if old.record()?.tox_id.key() != command.auth {
         return Err(NameError::Taken);
     }
-    if old_key != command.push.tox_id.key() {
-        tx.delete(&TOX_KEYS, &old_key);
-    }
-    let visibility = command.push.visibility.number();
-    tx.put(
-        &NAMES,
-        &command.push.name,
-        &NameRow {
-            visibility,
-            ..held.clone()
-        },
-    );
-    tx.put(
-        &TOX_RECORDS,
-        &identity,
-        &ToxRecordRow {
-            password_salt: old.password_salt,
-            password_hash: old.password_hash,
-            password_scheme: old.password_scheme,
-            ..record_row(command)
-        },
-    );
-    Ok(())
-}
-
-/// The record as pushed, without a password.
-fn record_row(command: &Command) -> ToxRecordRow {
-    let push = &command.push;
-    ToxRecordRow {
-        name: push.name.as_str().into(),
-        tox_id: push.tox_id.as_bytes().to_vec(),
-        bio: push.bio.as_str().into(),
-        visibility: push.visibility.number(),
-        changed_at_ms: command.stamp.at.0,
-        ..ToxRecordRow::default()
-    }
+    let was_unproven = old.unproven && !old.vouched;
+    let row = if was_unproven {
+        command.password.give(old)
+    } else {
+        old
+    };
+    Ok((Owner::Held(held, row), was_unproven))
 }

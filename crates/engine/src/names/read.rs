@@ -13,7 +13,7 @@ use super::row::malformed;
 use super::{Countersigned, Found, NameError, Names};
 
 /// How stale an answer may be; a process always sees its own writes.
-const STALENESS: Freshness = Freshness::Within(Duration::from_secs(1));
+pub(super) const STALENESS: Freshness = Freshness::Within(Duration::from_secs(1));
 
 /// What anybody may know of the server's use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,8 @@ impl Names<'_> {
         Ok(row.map(|row| row.record()).transpose()?)
     }
 
-    /// The name bound to a Tox key, given as 64 hex digits. Private names are not told. As stale as
-    /// [`Names::lookup`]. One read.
+    /// The name bound to a Tox key, given as 64 hex digits. Private names are not told, nor those that
+    /// the key has not proved to hold. As stale as [`Names::lookup`]. One read.
     ///
     /// # Errors
     /// `Malformed` for an empty text, `InvalidId`, `UnknownKey` or `Internal`.
@@ -90,6 +90,9 @@ impl Names<'_> {
             .read(&TOX_KEYS, &key, STALENESS)
             .await?
             .ok_or(NameError::UnknownKey)?;
+        if bound.unproven {
+            return Err(NameError::UnknownKey);
+        }
         match Visibility::from_privacy(bound.visibility.into()) {
             Visibility::Private => Err(NameError::UnknownKey),
             Visibility::Searchable | Visibility::Listed => {
@@ -152,6 +155,7 @@ impl Names<'_> {
                 found.push(Found {
                     name: record.name,
                     bio: record.bio,
+                    is_proven: record.is_proven,
                 });
             }
         }
@@ -204,7 +208,7 @@ impl Names<'_> {
         self.0.ports().record_signer.public_key()
     }
 
-    pub(super) async fn read<K: TableKey, V: Row>(
+    async fn read<K: TableKey, V: Row>(
         &self,
         table: &Table<K, V>,
         key: &K,
@@ -214,7 +218,7 @@ impl Names<'_> {
         Ok(rows.pop().flatten())
     }
 
-    async fn read_many<K: TableKey, V: Row>(
+    pub(super) async fn read_many<K: TableKey, V: Row>(
         &self,
         table: &Table<K, V>,
         keys: &[Key],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::chain::append::{ChainHead, Stamp, Subject, append_in, head_in};
-use crate::dialects::toxme::Delete;
+use crate::dialects::toxme::KeyOrder;
 use crate::outbox::{Job, enqueue_in};
 use crate::ports::rng::draw;
 use crate::tables::{
@@ -26,27 +26,48 @@ pub(super) struct Released {
 }
 
 impl Released {
-    /// The key that gave a name up may have it again at once, others after the wait.
-    pub(super) fn may_take(&self, tombstone: &TombstoneRow, key_hash: &[u8; 32]) -> bool {
-        crypto::token::equal(&tombstone.key_hash, key_hash)
+    /// Takes a name that nobody has. Whoever gave it up may have it again at once, others after the
+    /// wait; `by` is the keyed hash of the key that asks, if one has proved to ask.
+    ///
+    /// # Errors
+    /// `Taken` or `Internal`.
+    pub(super) async fn take_in(
+        self,
+        tx: &mut Tx<'_>,
+        tombstone: &[u8; 32],
+        by: Option<&[u8; 32]>,
+    ) -> Result<(), NameError> {
+        // The chain's head guards the tombstone: whoever releases the name appends to its chain.
+        let Some(row) = tx.peek(&TOMBSTONES, tombstone).await? else {
+            return Ok(());
+        };
+        if !self.may_take(&row, by) {
+            return Err(NameError::Taken);
+        }
+        tx.delete(&TOMBSTONES, tombstone);
+        Ok(())
+    }
+
+    fn may_take(self, tombstone: &TombstoneRow, by: Option<&[u8; 32]>) -> bool {
+        by.is_some_and(|key| crypto::token::equal(&tombstone.key_hash, key))
             || self
                 .release_after
                 .is_some_and(|wait| self.now >= UnixMillis(tombstone.released_at_ms).plus(wait))
     }
 }
 
-struct Command {
-    delete: Delete,
-    seen: [u8; 32],
-    key_hash: [u8; 32],
+/// What giving a name up takes besides the name.
+pub(super) struct Parting {
     keeps_tombstone: bool,
     job: JobId,
+    evidence: Evidence,
     stamp: Stamp,
 }
 
 impl Names<'_> {
-    /// Gives up the name bound to the key that sealed the request. Record, key and password go at
-    /// once; the openings of the chain's links are erased by a job; the log entries stay.
+    /// Gives up the name bound to the key that sealed the request, proven or not. Record, key and
+    /// password go at once; the openings of the chain's links are erased by a job; the log entries
+    /// stay.
     ///
     /// On a shared store other processes' indexes learn of it by a row that holds the name for five
     /// minutes.
@@ -56,93 +77,99 @@ impl Names<'_> {
     /// # Errors
     /// `Malformed`, `UnknownKey` or `Internal`.
     pub async fn release(&self, sealed: Option<Sealed>) -> Result<(), NameError> {
-        let sealed = sealed.ok_or(NameError::Malformed("the envelope cannot be read"))?;
-        let plaintext = self.open(&sealed)?;
-        let ports = self.0.ports();
-        let now = self.0.now();
-        let delete = Delete::parse(&plaintext, now)?;
-        if delete.key != ToxKey(sealed.sender) {
-            return Err(NameError::Malformed(
-                "a delete must be sealed by the key it names",
-            ));
-        }
-        let command = Command {
-            delete,
-            seen: seen_hash(&sealed),
-            key_hash: self.key_hash(&delete.key),
-            keeps_tombstone: self.0.settings().release_after != Some(Duration::ZERO),
-            job: JobId(draw(ports.rng.as_ref())),
-            stamp: Stamp {
-                salt: draw(ports.rng.as_ref()),
-                at: now,
-            },
-        };
+        let order = self.open_order(sealed)?;
+        // The release is not erased, so it does not name the key.
+        let parting = self.parting(Evidence::Boxed { kid: None }, order.at);
         in_tx!(self.0, "release_name", |tx| self
-            .release_in(tx, &command)
+            .release_in(tx, &order, &parting)
             .await)
     }
 
-    async fn release_in(&self, tx: &mut Tx<'_>, command: &Command) -> Result<(), NameError> {
-        let (delete, key) = (&command.delete, command.delete.key);
-        accept_once_in(tx, delete.timestamp, command.seen).await?;
-        let bound = tx
-            .get(&TOX_KEYS, &key)
-            .await?
-            .ok_or(NameError::UnknownKey)?;
-        let name = Name::parse(&bound.name).map_err(|_| malformed("Tox key"))?;
+    async fn release_in(
+        &self,
+        tx: &mut Tx<'_>,
+        order: &Order,
+        parting: &Parting,
+    ) -> Result<(), NameError> {
+        let name = bound_in(tx, order).await?;
+        self.part_in(tx, parting, &name, &order.key).await
+    }
+
+    /// Reads what a key orders about its own record.
+    ///
+    /// # Errors
+    /// `Malformed` only.
+    pub(super) fn open_order(&self, sealed: Option<Sealed>) -> Result<Order, NameError> {
+        let sealed = sealed.ok_or(NameError::Malformed("the envelope cannot be read"))?;
+        let plaintext = self.open(&sealed)?;
+        let at = self.0.now();
+        let order = KeyOrder::parse(&plaintext, at)?;
+        if order.key != ToxKey(sealed.sender) {
+            return Err(NameError::Malformed(
+                "the request must be sealed by the key it names",
+            ));
+        }
+        Ok(Order {
+            key: order.key,
+            timestamp: order.timestamp,
+            seen: seen_hash(&sealed),
+            at,
+        })
+    }
+
+    pub(super) fn parting(&self, evidence: Evidence, now: UnixMillis) -> Parting {
+        Parting {
+            keeps_tombstone: self.0.settings().release_after != Some(Duration::ZERO),
+            job: JobId(draw(self.0.ports().rng.as_ref())),
+            evidence,
+            stamp: self.stamp(now),
+        }
+    }
+
+    /// Gives a name up whose record has this key: removes its rows, leaves a tombstone, ends its
+    /// chain. Nine writes, ten on a shared store.
+    ///
+    /// # Errors
+    /// `Internal` only.
+    pub(super) async fn part_in(
+        &self,
+        tx: &mut Tx<'_>,
+        parting: &Parting,
+        name: &Name,
+        key: &ToxKey,
+    ) -> Result<(), NameError> {
         let held = tx
-            .get(&NAMES, &name)
+            .get(&NAMES, name)
             .await?
             .ok_or_else(|| malformed("Tox key"))?;
-        tx.delete(&TOX_KEYS, &key);
-        tx.delete(&NAMES, &name);
+        tx.delete(&TOX_KEYS, key);
+        tx.delete(&NAMES, name);
         tx.delete(&TOX_RECORDS, &held.identity()?);
-        if command.keeps_tombstone {
-            tx.put(
-                &TOMBSTONES,
-                &self.name_hash(&name),
-                &TombstoneRow {
-                    key_hash: command.key_hash.to_vec(),
-                    released_at_ms: command.stamp.at.0,
-                },
-            );
+        let released_at_ms = parting.stamp.at.0;
+        if parting.keeps_tombstone {
+            let key_hash = self.key_hash(key).to_vec();
+            let row = TombstoneRow {
+                key_hash,
+                released_at_ms,
+            };
+            tx.put(&TOMBSTONES, &self.name_hash(name), &row);
         }
         let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
         if self.0.is_shared() {
+            let name = name.as_str().into();
             let row = ReleasedRow {
-                name: name.as_str().into(),
-                released_at_ms: command.stamp.at.0,
+                name,
+                released_at_ms,
             };
             tx.put(&RELEASED, &label, &row);
         }
-        let head = self.end_chain_in(tx, command, label).await?;
+        let head = end_chain_in(tx, parting, label).await?;
         tx.effect(Effect::NameChanged(NameChange {
-            name,
+            name: name.clone(),
             seqno: head.seqno,
             state: NameState::Gone,
         }));
         Ok(())
-    }
-
-    /// Appends the release and has the links before it erased.
-    async fn end_chain_in(
-        &self,
-        tx: &mut Tx<'_>,
-        command: &Command,
-        label: Label,
-    ) -> Result<ChainHead, NameError> {
-        if let Some(last) = head_in(tx, label).await? {
-            let job = Job::EraseLinks {
-                label,
-                through: last.seqno,
-            };
-            enqueue_in(tx, command.job, &job, command.stamp.at);
-        }
-        let statement = Statement::ReleaseHandle;
-        // The release is not erased, so it does not name the key.
-        let evidence = Evidence::Boxed { kid: None };
-        let subject = Subject { label, name: None };
-        Ok(append_in(tx, subject, statement, evidence, command.stamp).await?)
     }
 
     /// Keyed hash under which a released name is remembered.
@@ -159,4 +186,45 @@ impl Names<'_> {
         let pepper = &self.0.ports().pepper;
         crypto::token::hmac_sha256(pepper, &[b"sealbook/tombstone-key/v1", &key.0])
     }
+}
+
+/// What a key orders about its own record.
+pub(super) struct Order {
+    pub(super) key: ToxKey,
+    timestamp: u64,
+    seen: [u8; 32],
+    /// When it was read.
+    pub(super) at: UnixMillis,
+}
+
+/// Accepts an order, once; answers the name bound to its key.
+///
+/// # Errors
+/// `Malformed`, `UnknownKey` or `Internal`.
+pub(super) async fn bound_in(tx: &mut Tx<'_>, order: &Order) -> Result<Name, NameError> {
+    accept_once_in(tx, order.timestamp, order.seen).await?;
+    let bound = tx
+        .get(&TOX_KEYS, &order.key)
+        .await?
+        .ok_or(NameError::UnknownKey)?;
+    Ok(Name::parse(&bound.name).map_err(|_| malformed("Tox key"))?)
+}
+
+/// Appends the release and has the links before it erased.
+async fn end_chain_in(
+    tx: &mut Tx<'_>,
+    parting: &Parting,
+    label: Label,
+) -> Result<ChainHead, NameError> {
+    if let Some(last) = head_in(tx, label).await? {
+        let job = Job::EraseLinks {
+            label,
+            through: last.seqno,
+        };
+        enqueue_in(tx, parting.job, &job, parting.stamp.at);
+    }
+    let statement = Statement::ReleaseHandle;
+    let subject = Subject { label, name: None };
+    let evidence = parting.evidence.clone();
+    Ok(append_in(tx, subject, statement, evidence, parting.stamp).await?)
 }

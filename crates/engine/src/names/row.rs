@@ -28,6 +28,7 @@ impl ToxRecordRow {
             bio: Bio::parse(&self.bio).ok_or_else(|| malformed("Tox record"))?,
             visibility: Visibility::from_privacy(self.visibility.into()),
             changed_at: UnixMillis(self.changed_at_ms),
+            is_proven: !self.unproven,
         })
     }
 }

@@ -28,6 +28,9 @@ pub enum Statement {
         bio_hash: Hash,
         /// Who may find it.
         visibility: Visibility,
+        /// Whether the record came, or was confirmed, by a request that a key had sealed. Not of one
+        /// that the web form added, nor of one that a password pointed to another key.
+        is_proven: bool,
     },
     /// The handle was given up.
     ReleaseHandle,
@@ -203,6 +206,8 @@ struct SetRecordMessage {
     bio_hash: Vec<u8>,
     #[prost(uint32, tag = "3")]
     visibility: u32,
+    #[prost(bool, tag = "4")]
+    unproven: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -236,10 +241,12 @@ impl From<&Statement> for StatementMessage {
                 tox_id,
                 bio_hash,
                 visibility,
+                is_proven,
             } => Self::SetRecord(SetRecordMessage {
                 tox_id: tox_id.as_bytes().to_vec(),
                 bio_hash: bio_hash.0.to_vec(),
                 visibility: visibility.number(),
+                unproven: !is_proven,
             }),
             Statement::ReleaseHandle => Self::ReleaseHandle(EmptyMessage {}),
             Statement::AddKey(key) => Self::AddKey(key.0.to_vec()),
@@ -254,6 +261,7 @@ impl StatementMessage {
                 tox_id: ToxId::from_bytes(record.tox_id.try_into().ok()?)?,
                 bio_hash: Hash::from_slice(&record.bio_hash)?,
                 visibility: Visibility::from_privacy(record.visibility.into()),
+                is_proven: !record.unproven,
             },
             Self::ReleaseHandle(EmptyMessage {}) => Statement::ReleaseHandle,
             Self::AddKey(key) => Statement::AddKey(ToxKey(key.try_into().ok()?)),
@@ -366,8 +374,16 @@ mod tests {
             tox_id,
             bio_hash: Hash([1; 32]),
             visibility: Visibility::Searchable,
+            is_proven: true,
+        };
+        let unproven = Statement::SetRecord {
+            tox_id,
+            bio_hash: Hash([2; 32]),
+            visibility: Visibility::Private,
+            is_proven: false,
         };
         for (statement, evidence) in [
+            (unproven, Evidence::Unproven),
             (
                 record,
                 Evidence::Boxed {

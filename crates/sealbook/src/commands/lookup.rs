@@ -67,8 +67,14 @@ impl Lookup {
         let tox_id = record.tox_id.to_string();
         let object = json!({
             "name": record.name, "domain": record.domain, "tox_id": tox_id, "verified": false,
+            "vouched_for": record.is_vouched_for,
         });
-        output.result(&tox_id, &object)
+        let words = if record.is_vouched_for {
+            tox_id
+        } else {
+            format!("{tox_id}\nThe server does not vouch for it: ask whom it belongs to")
+        };
+        output.result(&words, &object)
     }
 
     /// Prints what the server says if the log proves it.
@@ -163,8 +169,13 @@ impl Lookup {
                 return Err(Failure::new(Exit::Unverified, said));
             }
         };
+        let unproven = if registered.is_proven {
+            ""
+        } else {
+            "\nNobody has proved to hold this Tox ID: it was given in a form. Ask whom it belongs to"
+        };
         let words = format!(
-            "{}\nproven by {log}, change {} of the name; {}",
+            "{}\nproven by {log}, change {} of the name; {}{unproven}",
             registered.tox_id,
             registered.seqno,
             remembered(accepted)
@@ -182,6 +193,7 @@ impl Lookup {
             "name": self.name,
             "tox_id": registered.tox_id.to_string(),
             "verified": true,
+            "key_proven": registered.is_proven,
             "seqno": registered.seqno,
             "changed_at_ms": registered.changed_at_ms,
             "origin": proven.checkpoint.origin,

@@ -76,7 +76,7 @@ impl Push {
             Some(password) => format!(
                 "{name} points to {tox_id}\n\
                  edit password: {password}\n\
-                 The password is shown this once. No command asks for it: the key changes the record."
+                 The password is shown this once. The web form asks for it; the key changes the record without."
             ),
             None => format!("{name} points to {tox_id}: the record is changed"),
         };
