@@ -13,6 +13,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::failure::Failure;
+
 /// Pause after a failure.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// Pause between two looks at the published head and at the store's health.
@@ -26,15 +28,30 @@ pub(crate) fn start(
     names_loaded: Arc<AtomicBool>,
     stop: &CancellationToken,
 ) {
-    let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
-    for reconciler in Reconciler::ALL.into_iter().filter(needed) {
-        tasks.spawn(reconcile(reconciler, engine.clone(), stop.clone()));
-    }
+    start_reconcilers(tasks, engine, stop);
     tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
     tasks.spawn(watch_health(engine.clone(), stop.clone()));
     if let Some(remembered) = remembered {
         tasks.spawn(remember(engine.clone(), remembered, stop.clone()));
     }
+}
+
+/// Starts a loop for each reconciler.
+pub(crate) fn start_reconcilers(tasks: &TaskTracker, engine: &Engine, stop: &CancellationToken) {
+    let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
+    for reconciler in Reconciler::ALL.into_iter().filter(needed) {
+        tasks.spawn(reconcile(reconciler, engine.clone(), stop.clone()));
+    }
+}
+
+/// Keeps the published head outside the store, once.
+///
+/// # Errors
+/// A sentence for the operator.
+pub(crate) async fn remember_once(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
+    let note = engine.log().head().note.to_vec();
+    let saved = remembered.save(note).await;
+    saved.map_err(|error| Failure::failed(crate::failure::chain(&error)))
 }
 
 /// Warns when a duty begins to fail, and says when it works again; not at every failure between.

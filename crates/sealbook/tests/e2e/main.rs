@@ -9,6 +9,7 @@
 mod client;
 mod convert;
 mod harness;
+mod import;
 mod postgres;
 mod serve;
 mod verify;
