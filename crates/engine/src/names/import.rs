@@ -202,10 +202,10 @@ async fn import_one_in(tx: &mut Tx<'_>, command: &Command<'_>) -> Result<Fate, I
 }
 
 fn not_set(error: NameError) -> Internal {
-    match error {
-        NameError::Internal(internal) => internal,
-        refused => Internal::new("setting an imported record", refused),
+    if let NameError::Internal(internal) = error {
+        return internal;
     }
+    Internal::new("setting an imported record", error)
 }
 
 /// Compares a record with the one that its name has here.
