@@ -5,7 +5,7 @@ import json
 import os
 import time
 
-from toxme_client import DELETE, PUSH, b64
+from toxme_client import DELETE, PUSH, RESET, b64
 
 DEEP = 65
 LONG = "x" * 64
@@ -125,7 +125,7 @@ def names(directory, identity):
 
 
 def deletions(directory, identity):
-    """(what, message, codes): a payload of a delete with one wrong field."""
+    """(what, message, codes): a payload of a delete or a reset with one wrong field."""
     now = int(time.time())
     other = os.urandom(32).hex()
     for value in (None, 5, [], "", identity.key[:-1], "zz" * 32, identity.tox_id, other):
@@ -138,6 +138,19 @@ def deletions(directory, identity):
         payload = {"public_key": identity.key, "timestamp": now}
         del payload[field]
         yield (f"delete without {field}", directory.seal(DELETE, payload, identity), (-3,))
+        yield (f"reset without {field}", directory.seal(RESET, payload, identity), (-3,))
+    for value in (None, "2", 7, 2.0, True, [2]):
+        message = directory.delete(identity, action=value)
+        yield (f"delete, action = {value!r} inside", message, (-3,))
+    for value in (None, "7", 2, 7.0, [7]):
+        message = directory.reset(identity, action=value)
+        yield (f"reset, action = {value!r} inside", message, (-3,))
+    for value in ("", "zz" * 32, other):
+        message = directory.reset(identity, public_key=value)
+        yield (f"reset, public_key = {value!r:.40}", message, (-3,))
+    for value in (None, now - 400, now + 400):
+        message = directory.reset(identity, timestamp=value)
+        yield (f"reset, timestamp = {value!r}", message, (-3,))
 
 
 def lookups():

@@ -82,6 +82,15 @@ def life_cycle(report):
         report.equal("an update has no password", updated.raw, b'{"c": 0, "password": null}')
         report.equal("the update is seen", search(server, "alice").json()["users"][0]["bio"], "new")
 
+        fresh = server.directory.call(server.directory.reset(alice))
+        report.answers("reset of the password", fresh, 0)
+        report.equal("fields of a reset", list(fresh.json()), ["c", "password"])
+        report.matches("a new password of six syllables", PASSWORD, fresh.json()["password"])
+        different = fresh.json()["password"] != reply.json()["password"]
+        report.equal("it is another", different, True)
+        unknown = server.directory.call(server.directory.reset(Identity()))
+        report.answers("reset by an unknown key", unknown, -30)
+
         report.equal("delete", delete(server, alice).raw, b'{"c": 0}')
         report.answers("a deleted name is gone", look_up(server, "alice"), -42)
         report.answers("a deleted key is gone", reverse(server, alice.key), -30)

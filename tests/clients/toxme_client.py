@@ -6,7 +6,7 @@ As a command:
 
     toxme_client.py [--ca FILE] URL register NAME [--bio TEXT] [--privacy N] [--key FILE]
     toxme_client.py URL lookup NAME | reverse KEY | search TEXT [PAGE] | status | pk
-    toxme_client.py URL update NAME … | delete   (the identity is that of --key FILE)
+    toxme_client.py URL update NAME … | delete | reset   (the identity is that of --key FILE)
 
 Each command sends memorabilia and refuses a reply whose countersignature does not verify.
 The exit code is 0 when the server answers `"c": 0` and 1 otherwise.
@@ -28,7 +28,7 @@ import nacl.exceptions
 import nacl.public
 import nacl.signing
 
-PUSH, DELETE, LOOKUP, STATUS, REVERSE, SEARCH = 1, 2, 3, 4, 5, 6
+PUSH, DELETE, LOOKUP, STATUS, REVERSE, SEARCH, RESET = 1, 2, 3, 4, 5, 6, 7
 FIELD_PRIME = 2**255 - 19
 
 
@@ -175,6 +175,11 @@ class Directory:
         payload = {"public_key": identity.key, "timestamp": int(time.time())}
         return self.seal(DELETE, payload | changes, identity)
 
+    def reset(self, identity, **changes):
+        """The envelope of a reset of the edit password; `changes` replace payload fields."""
+        payload = {"public_key": identity.key, "timestamp": int(time.time())}
+        return self.seal(RESET, payload | changes, identity)
+
     def countersigned(self, message):
         """Calls with memorabilia and verifies the countersignature of the reply."""
         memorabilia = os.urandom(64)
@@ -233,7 +238,8 @@ def _arguments():
         push.add_argument("--bio", default="")
         push.add_argument("--privacy", type=int, default=2)
         push.add_argument("--key", help="identity file; register makes it when it is missing")
-    commands.add_parser("delete").add_argument("--key", required=True)
+    for name in ("delete", "reset"):
+        commands.add_parser(name).add_argument("--key", required=True)
     commands.add_parser("lookup").add_argument("name")
     commands.add_parser("reverse").add_argument("id")
     search = commands.add_parser("search")
@@ -262,6 +268,8 @@ def _message(directory, arguments):
         )
     if command == "delete":
         return directory.delete(_identity(arguments))
+    if command == "reset":
+        return directory.reset(_identity(arguments))
     if command == "lookup":
         return {"action": LOOKUP, "name": arguments.name}
     if command == "reverse":

@@ -191,7 +191,7 @@ impl ToxmeClient {
         profile: &Profile,
         fresh: Freshness,
     ) -> Result<(), ToxmeError> {
-        let request = sealed(2, server, profile, &order(profile, fresh), fresh)?;
+        let request = order(2, server, profile, fresh)?;
         let wire::Done {} = self.call(request).await?;
         Ok(())
     }
@@ -208,7 +208,7 @@ impl ToxmeClient {
         profile: &Profile,
         fresh: Freshness,
     ) -> Result<Secret<String>, ToxmeError> {
-        let request = sealed(7, server, profile, &order(profile, fresh), fresh)?;
+        let request = order(7, server, profile, fresh)?;
         let reply: wire::Reset = self.call(request).await?;
         Ok(Secret::new(reply.password))
     }
@@ -293,12 +293,20 @@ impl Countersign {
     }
 }
 
-/// The payload of what a profile orders about its own record.
-fn order(profile: &Profile, fresh: Freshness) -> Value {
-    json!({
+/// What a profile orders about its own record. The action is sealed as well, so that nobody on the
+/// way can make one order of another; servers that do not look at it ignore it.
+fn order(
+    action: u8,
+    server: &ServerKeys,
+    profile: &Profile,
+    fresh: Freshness,
+) -> Result<Value, ToxmeError> {
+    let payload = json!({
         "public_key": HEXUPPER.encode(&profile.secret.public().0),
         "timestamp": fresh.unix_s,
-    })
+        "action": action,
+    });
+    sealed(action, server, profile, &payload, fresh)
 }
 
 fn sealed(

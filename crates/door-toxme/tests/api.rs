@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{World, default_settings};
 
-use crate::door::{Door, MEMORABILIA, connection, delete, lookup, push, request, snapshot};
+use crate::door::{Door, MEMORABILIA, connection, delete, lookup, push, request, reset, snapshot};
 use crate::store::{FailingStore, Failure, UnreachableSigner};
 
 fn with_memorabilia(mut body: Value) -> Value {
@@ -82,6 +82,61 @@ async fn delete_releases_and_refuses() {
         ("unreadable", json!({"action": 2, "encrypted": null})),
     ] {
         snapshot(&format!("api__delete__{case}"), &door.post(&body).await);
+    }
+}
+
+#[tokio::test]
+async fn reset_answers_a_password_and_refuses() {
+    let door = Door::unlimited().await;
+    let (world, now) = (&door.world, door.world.seconds());
+    let (alice, bob) = (world.client(1), world.client(2));
+    door.register(&alice, "alice", 1, "").await;
+    let order = |action: u8| {
+        let key = &alice.tox_id().to_string()[..64];
+        json!({"public_key": key, "timestamp": now, "action": action}).to_string()
+    };
+    let sealed = alice.delete(now);
+    for (case, body) in [
+        ("done", with_memorabilia(reset(&sealed))),
+        ("replayed", with_memorabilia(reset(&sealed))),
+        ("too_old", reset(&alice.delete(now - 301))),
+        ("another_s_key", reset(&bob.seal(order(7).as_bytes()))),
+        (
+            "sealed_for_another_action",
+            reset(&alice.seal(order(2).as_bytes())),
+        ),
+        ("unknown_key", reset(&bob.delete(now))),
+        ("unreadable", json!({"action": 7, "nonce": 24})),
+    ] {
+        snapshot(&format!("api__reset__{case}"), &door.post(&body).await);
+    }
+}
+
+#[tokio::test]
+async fn reset_is_limited() {
+    let door = Door::new().await;
+    for _ in 0..13 {
+        door.post(&json!({"action": 1})).await;
+    }
+    let refused = door.post(&json!({"action": 7})).await;
+    snapshot("api__reset__limited", &refused);
+}
+
+#[tokio::test]
+async fn a_name_added_by_form_is_answered_as_what_it_is() {
+    let door = Door::new().await;
+    let alice = door.world.client(1);
+    let tox_id = alice.tox_id().to_string();
+    door.world.add_by_form("alice", &tox_id).await;
+    let key = alice.tox_id().to_string()[..64].to_owned();
+    let now = door.world.seconds();
+    for (case, body) in [
+        ("lookup__unproven", lookup("alice")),
+        ("reverse__unproven", json!({"action": 5, "id": key})),
+        ("push__proven", push(&alice.push("alice", 2, "", now))),
+        ("lookup__proven", lookup("alice")),
+    ] {
+        snapshot(&format!("api__{case}"), &door.post(&body).await);
     }
 }
 
@@ -172,7 +227,7 @@ async fn a_request_that_is_none_is_told_why() {
     for (case, body) in [
         (
             "unknown_action",
-            format!(r#"{{"action": 7, "memorabilia": "{MEMORABILIA}"}}"#),
+            format!(r#"{{"action": 8, "memorabilia": "{MEMORABILIA}"}}"#),
         ),
         ("not_json", "action=3&name=alice".to_owned()),
         ("not_an_object", "[3]".to_owned()),

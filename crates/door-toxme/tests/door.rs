@@ -120,6 +120,11 @@ fn envelope(action: u8, sealed: &Sealed) -> Value {
     })
 }
 
+/// A sealed reset of a password as JSON.
+pub(crate) fn reset(sealed: &Sealed) -> Value {
+    envelope(7, sealed)
+}
+
 /// A look-up as JSON.
 pub(crate) fn lookup(name: &str) -> Value {
     json!({"action": 3, "name": name})

@@ -17,7 +17,7 @@ use serde_json::json;
 use testkit::{FixedSigner, World, default_settings};
 use tower::ServiceExt as _;
 
-use crate::door::{Answered, Door, MEMORABILIA, delete, lookup, push, request};
+use crate::door::{Answered, Door, MEMORABILIA, delete, lookup, push, request, reset};
 
 /// How the store fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,14 +136,15 @@ async fn every_action_says_43_while_the_store_is_away() {
     let requests = [
         push(&alice.push("alice", 1, "new", now)),
         delete(&alice.delete(now)),
+        reset(&alice.delete(now)),
         lookup("alice"),
         json!({"action": 5, "id": key}),
         json!({"action": 6, "name": "alice", "page": 0}),
     ];
     for (failure, status, refused) in [
-        (Failure::Away, 503, 5),
-        (Failure::Full, 503, 2),
-        (Failure::Damaged, 500, 5),
+        (Failure::Away, 503, 6),
+        (Failure::Full, 503, 3),
+        (Failure::Damaged, 500, 6),
     ] {
         store.fail(failure);
         for (at, body) in requests.iter().enumerate() {
@@ -157,7 +158,7 @@ async fn every_action_says_43_while_the_store_is_away() {
         }
     }
     store.fail(Failure::None);
-    for body in [&requests[2], &requests[3], &requests[4], &requests[0]] {
+    for body in [&requests[3], &requests[4], &requests[5], &requests[0]] {
         door.post(body).await.ok();
     }
 }

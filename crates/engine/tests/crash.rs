@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use engine::merkle::Hash;
 use engine::merkle::note::Checkpoint;
-use engine::names::{NameError, Pushed};
+use engine::names::{AddForm, Edit, NameError, Pushed};
 use engine::ports::Ports;
 use engine::ports::keys::{SignError, Signer};
 use engine::ports::store::{
@@ -20,7 +20,7 @@ use engine::ports::store::{
     Version,
 };
 use engine::reconcile::{Progress, Reconciler};
-use engine::types::{Handle, Label, Name, UnixMillis};
+use engine::types::{Handle, Label, Name, UnixMillis, Visibility};
 use engine::{Engine, Settings};
 use testkit::{
     Faulty, FixedClock, FixedSigner, MemoryStore, Mode, SwapStore, World, audit, copy_of,
@@ -65,6 +65,44 @@ impl Ledger {
             let head = pushed.head;
             self.acknowledged
                 .push((label(name), head.seqno.get(), head.hash.0));
+        }
+        self.see(&world.engine);
+    }
+
+    /// Adds a name without proof; a failure is no acknowledgement.
+    async fn add(&mut self, world: &World, byte: u8, name: &str) {
+        world.clock.advance(Duration::from_secs(1));
+        let form = AddForm {
+            name,
+            tox_id: &world.client(byte).tox_id().to_string(),
+            bio: "",
+            visibility: Visibility::Listed,
+        };
+        let added = world.engine.names().add(&World::caller(byte), form).await;
+        if let Ok(added) = added {
+            let head = added.head;
+            self.acknowledged
+                .push((label(name), head.seqno.get(), head.hash.0));
+        }
+        self.see(&world.engine);
+    }
+
+    /// Resets the password of a profile's record and edits it with the new one.
+    async fn reset_and_edit(&mut self, world: &World, byte: u8, name: &str) {
+        world.clock.advance(Duration::from_secs(1));
+        let sealed = world.client(byte).delete(world.seconds());
+        let (names, caller) = (world.engine.names(), World::caller(byte));
+        if let Ok(password) = names.reset_password(&caller, Some(sealed)).await {
+            let edit = Edit {
+                tox_id: None,
+                bio: Some("edited"),
+                visibility: Visibility::Private,
+            };
+            let edited = names.edit(&caller, name, password.expose(), edit).await;
+            if let Ok(head) = edited {
+                self.acknowledged
+                    .push((label(name), head.seqno.get(), head.hash.0));
+            }
         }
         self.see(&world.engine);
     }
@@ -125,6 +163,11 @@ async fn workload(world: &World, ledger: &mut Ledger) {
     ledger.tick(world, Reconciler::Sequence).await;
     ledger.tick(world, Reconciler::Deliver).await;
     ledger.push(world, 4, "alice").await;
+    ledger.add(world, 5, "dave").await;
+    // The key takes another name, and the one it never proved goes in the same commit.
+    ledger.push(world, 5, "dora").await;
+    ledger.add(world, 6, "eve").await;
+    ledger.reset_and_edit(world, 6, "eve").await;
     ledger.tick(world, Reconciler::Sweep).await;
     ledger.tick(world, Reconciler::Sequence).await;
 }

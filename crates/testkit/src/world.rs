@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crypto::secret::Secret;
-use engine::names::Caller;
+use engine::names::{AddForm, Caller};
 use engine::ports::Ports;
 use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use engine::reconcile::{Progress, Reconciler};
+use engine::types::Visibility;
 use engine::{Engine, OpenError, Settings};
 
 use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient, empty_store};
@@ -138,6 +139,24 @@ impl World {
         Caller {
             address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, byte)),
         }
+    }
+
+    /// Adds a listed name as the web form does, for a Tox ID that nobody proves to hold; answers its
+    /// edit password.
+    ///
+    /// # Panics
+    /// When the directory refuses.
+    pub async fn add_by_form(&self, name: &str, tox_id: &str) -> String {
+        let form = AddForm {
+            name,
+            tox_id,
+            bio: "by form",
+            visibility: Visibility::Listed,
+        };
+        let added = self.engine.names().add(&Self::caller(1), form).await;
+        let password = added.expect("the form is accepted").password;
+        let password = password.expect("a new name has a password");
+        password.expose().clone()
     }
 
     /// Runs a reconciler until it has nothing more to do.

@@ -45,6 +45,37 @@ async fn every_status_is_proven_in_both_forms() {
 }
 
 #[tokio::test]
+async fn whether_a_record_is_proven_is_proven() {
+    let server = Server::start().await;
+    let (log, key) = (server.log(), server.log().key().await.unwrap());
+    let registered = async || {
+        server.world.sequence().await;
+        let bundle = log.name_bundle("alice").await.unwrap();
+        match bundle.verify("alice", &key).unwrap().status {
+            Status::Registered(registered) => registered,
+            Status::Released { .. } | Status::Absent | Status::Withheld { .. } => {
+                panic!("alice is registered")
+            }
+        }
+    };
+    let tox_id = profile(1).tox_id().to_string();
+    server.world.add_by_form("alice", &tox_id).await;
+    let found = registered().await;
+    assert_eq!(
+        (found.is_proven, found.evidence),
+        (false, Evidence::Unproven)
+    );
+    let toxme = server.toxme();
+    assert!(!toxme.lookup("alice").await.unwrap().is_vouched_for);
+    let (keys, alice) = (toxme.server_keys().await.unwrap(), profile(1));
+    let reset = toxme.reset_password(&keys, &alice, server.fresh(1)).await;
+    reset.unwrap();
+    let found = registered().await;
+    assert!(found.is_proven && matches!(found.evidence, Evidence::Boxed(Some(_))));
+    assert!(toxme.lookup("alice").await.unwrap().is_vouched_for);
+}
+
+#[tokio::test]
 async fn a_bundle_is_of_one_name_and_one_key() {
     let server = Server::with_three_names().await;
     let (log, key) = (server.log(), server.log().key().await.unwrap());

@@ -61,6 +61,14 @@ async fn a_name_lives_and_goes() {
     assert_eq!(toxme.search("lic", 1).await.unwrap(), []);
     assert!(toxme.status().await.unwrap().names <= 200);
 
+    assert!(record.is_vouched_for);
+
+    let reset = toxme.reset_password(&keys, &alice, server.fresh(5)).await;
+    assert_eq!(reset.unwrap().expose().split('-').count(), 6);
+    let bob = profile(2);
+    let reset = toxme.reset_password(&keys, &bob, server.fresh(6)).await;
+    assert_eq!(code(&reset.unwrap_err()), Some(Code::UNKNOWN_NAME.0));
+
     toxme.delete(&keys, &alice, server.fresh(4)).await.unwrap();
     let gone = toxme.lookup("alice").await.unwrap_err();
     assert_eq!(code(&gone), Some(Code::NO_USER.0));

@@ -107,6 +107,19 @@ async fn the_log_of_three_names() {
     .await;
 }
 
+/// What the web form added says so, until its key has proved itself.
+#[tokio::test]
+async fn a_name_without_proof_is_shown_as_one() {
+    let story = Story::empty().await;
+    let tox_id = story.world.client(1).tox_id().to_string();
+    story.world.add_by_form("alice", &tox_id).await;
+    story.world.sequence().await;
+    check(&story, &[("names__get__unproven", "/log/names/alice")]).await;
+    story.push(1, "alice", 2).await;
+    story.world.sequence().await;
+    check(&story, &[("names__get__proven", "/log/names/alice")]).await;
+}
+
 /// Every row of the log's tiles.
 fn tiles() -> KeyRange {
     KeyRange {

@@ -17,7 +17,16 @@ pub(crate) struct Push {
     pub(crate) timestamp: u64,
 }
 
-/// What a key orders about its own record: to delete it, or to reset its password.
+/// Orders of a key about its own record, by the numbers of their actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Delete it.
+    Delete = 2,
+    /// Give it a new edit password.
+    Reset = 7,
+}
+
+/// What a key orders about its own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyOrder {
     pub(crate) key: ToxKey,
@@ -88,9 +97,16 @@ impl Push {
 }
 
 impl KeyOrder {
-    /// Reads an order.
-    pub(crate) fn parse(plaintext: &[u8], now: UnixMillis) -> Result<Self, Fault> {
+    /// Reads an order. As deletes and resets look alike, and the action stands outside the seal, a
+    /// client may repeat it inside: `action`, which must then be that of the request.
+    pub(crate) fn parse(plaintext: &[u8], order: Order, now: UnixMillis) -> Result<Self, Fault> {
         let object = object(plaintext)?;
+        let action = object.get("action");
+        if action.is_some_and(|action| action.as_u64() != Some(order as u64)) {
+            return Err(Fault::Malformed(
+                "the request was sealed for another action",
+            ));
+        }
         let key = text(&object, "public_key")
             .and_then(ToxKey::parse)
             .ok_or(Fault::Malformed("public_key is not 64 hex digits"))?;
@@ -243,6 +259,7 @@ mod tests {
         let body = |key: &str, time: &str| {
             KeyOrder::parse(
                 format!(r#"{{"public_key": "{key}", "timestamp": {time}}}"#).as_bytes(),
+                Order::Delete,
                 NOW,
             )
         };

@@ -88,12 +88,12 @@ impl Names<'_> {
     }
 
     fn adding(&self, name: Name, said: Said) -> Add {
-        let now = self.0.now();
+        let (password, now) = (NewPassword::make(self.0), self.0.now());
         Add {
             label: self.label(&name),
             tombstone: self.name_hash(&name),
             identity: IdentityId(draw(self.0.ports().rng.as_ref())),
-            password: NewPassword::make(self.0),
+            password,
             stamp: self.stamp(now),
             released: Released {
                 release_after: self.0.settings().release_after,

@@ -85,7 +85,7 @@ impl NameIndex {
         };
         for (name, state) in rows {
             if !loading.touched.contains(&name) {
-                loading.lists.set(&name, state);
+                loading.lists.add(&name, state);
             }
         }
     }
@@ -134,6 +134,18 @@ impl NameIndex {
 }
 
 impl Lists {
+    /// Adds a name that is in no list.
+    fn add(&mut self, name: &Name, state: NameState) {
+        match state {
+            NameState::Searchable | NameState::Listed(_) => self.searchable.insert(name),
+            NameState::Private => self.private.insert(name),
+            NameState::Gone => {}
+        }
+        if let NameState::Listed(changed_at) = state {
+            self.listed.add(name, changed_at);
+        }
+    }
+
     fn set(&mut self, name: &Name, state: NameState) {
         match state {
             NameState::Searchable | NameState::Listed(_) => {

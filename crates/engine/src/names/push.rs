@@ -11,7 +11,7 @@ use crate::tx::{Tx, in_tx};
 use crate::types::link::Evidence;
 use crate::types::{Handle, IdentityId, Kid, Label, Name, ToxKey};
 
-use super::release::{Parting, Released};
+use super::release::Released;
 use super::row::malformed;
 use super::set::{Change, NewPassword, Owner, Said, set_in};
 use super::{Caller, NameError, Names, Pushed, Sealed, reserved};
@@ -31,8 +31,6 @@ struct Command {
     password: NewPassword,
     stamp: Stamp,
     released: Released,
-    /// For a name that a form gave to the key.
-    parting: Parting,
 }
 
 impl Names<'_> {
@@ -67,7 +65,7 @@ impl Names<'_> {
 
     fn command(&self, push: Push, sealed: &Sealed) -> Command {
         let (ports, settings) = (self.0.ports(), self.0.settings());
-        let now = self.0.now();
+        let (password, now) = (NewPassword::make(self.0), self.0.now());
         Command {
             auth: ToxKey(sealed.sender),
             seen: seen_hash(sealed),
@@ -76,13 +74,12 @@ impl Names<'_> {
             auth_hash: self.key_hash(&ToxKey(sealed.sender)),
             strict_possession: settings.strict_possession,
             identity: IdentityId(draw(ports.rng.as_ref())),
-            password: NewPassword::make(self.0),
+            password,
             stamp: self.stamp(now),
             released: Released {
                 release_after: settings.release_after,
                 now,
             },
-            parting: self.parting(Evidence::Boxed { kid: None }, now),
             timestamp: push.timestamp,
             said: Said {
                 tox_id: push.tox_id,
@@ -125,8 +122,8 @@ impl Names<'_> {
         };
         if let Some(given) = given {
             // Before the record is set: it binds the key to the new name.
-            let parting = &command.parting;
-            self.part_in(tx, parting, &given, &key).await?;
+            let parting = self.parting_beside(Evidence::Boxed { kid: None }, &command.stamp);
+            self.part_in(tx, &parting, &given, &key).await?;
         }
         let change = Change {
             name: &command.name,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::chain::append::{ChainHead, Stamp, Subject, append_in, head_in};
-use crate::dialects::toxme::KeyOrder;
+use crate::dialects::toxme::{self, KeyOrder};
 use crate::outbox::{Job, enqueue_in};
 use crate::ports::rng::draw;
 use crate::tables::{
@@ -77,7 +77,7 @@ impl Names<'_> {
     /// # Errors
     /// `Malformed`, `UnknownKey` or `Internal`.
     pub async fn release(&self, sealed: Option<Sealed>) -> Result<(), NameError> {
-        let order = self.open_order(sealed)?;
+        let order = self.open_order(sealed, toxme::Order::Delete)?;
         // The release is not erased, so it does not name the key.
         let parting = self.parting(Evidence::Boxed { kid: None }, order.at);
         in_tx!(self.0, "release_name", |tx| self
@@ -88,7 +88,7 @@ impl Names<'_> {
     async fn release_in(
         &self,
         tx: &mut Tx<'_>,
-        order: &Order,
+        order: &OpenedOrder,
         parting: &Parting,
     ) -> Result<(), NameError> {
         let name = bound_in(tx, order).await?;
@@ -99,17 +99,21 @@ impl Names<'_> {
     ///
     /// # Errors
     /// `Malformed` only.
-    pub(super) fn open_order(&self, sealed: Option<Sealed>) -> Result<Order, NameError> {
+    pub(super) fn open_order(
+        &self,
+        sealed: Option<Sealed>,
+        order: toxme::Order,
+    ) -> Result<OpenedOrder, NameError> {
         let sealed = sealed.ok_or(NameError::Malformed("the envelope cannot be read"))?;
         let plaintext = self.open(&sealed)?;
         let at = self.0.now();
-        let order = KeyOrder::parse(&plaintext, at)?;
+        let order = KeyOrder::parse(&plaintext, order, at)?;
         if order.key != ToxKey(sealed.sender) {
             return Err(NameError::Malformed(
                 "the request must be sealed by the key it names",
             ));
         }
-        Ok(Order {
+        Ok(OpenedOrder {
             key: order.key,
             timestamp: order.timestamp,
             seen: seen_hash(&sealed),
@@ -119,11 +123,34 @@ impl Names<'_> {
 
     pub(super) fn parting(&self, evidence: Evidence, now: UnixMillis) -> Parting {
         Parting {
-            keeps_tombstone: self.0.settings().release_after != Some(Duration::ZERO),
+            keeps_tombstone: self.keeps_tombstones(),
             job: JobId(draw(self.0.ports().rng.as_ref())),
             evidence,
             stamp: self.stamp(now),
         }
+    }
+
+    /// The same, at the time of another link. What is random about it follows from that link's salt
+    /// and the pepper, so that it need not be drawn for every push.
+    pub(super) fn parting_beside(&self, evidence: Evidence, link: &Stamp) -> Parting {
+        let pepper = &self.0.ports().pepper;
+        let derived = |what: &[u8]| crypto::token::hmac_sha256(pepper, &[what, &link.salt]);
+        let mut job = [0; 16];
+        let bytes = derived(b"sealbook/parting-job/v1");
+        job.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Parting {
+            keeps_tombstone: self.keeps_tombstones(),
+            job: JobId(job),
+            evidence,
+            stamp: Stamp {
+                salt: derived(b"sealbook/parting/v1"),
+                at: link.at,
+            },
+        }
+    }
+
+    fn keeps_tombstones(&self) -> bool {
+        self.0.settings().release_after != Some(Duration::ZERO)
     }
 
     /// Gives a name up whose record has this key: removes its rows, leaves a tombstone, ends its
@@ -189,7 +216,7 @@ impl Names<'_> {
 }
 
 /// What a key orders about its own record.
-pub(super) struct Order {
+pub(super) struct OpenedOrder {
     pub(super) key: ToxKey,
     timestamp: u64,
     seen: [u8; 32],
@@ -201,7 +228,7 @@ pub(super) struct Order {
 ///
 /// # Errors
 /// `Malformed`, `UnknownKey` or `Internal`.
-pub(super) async fn bound_in(tx: &mut Tx<'_>, order: &Order) -> Result<Name, NameError> {
+pub(super) async fn bound_in(tx: &mut Tx<'_>, order: &OpenedOrder) -> Result<Name, NameError> {
     accept_once_in(tx, order.timestamp, order.seen).await?;
     let bound = tx
         .get(&TOX_KEYS, &order.key)

@@ -3,18 +3,19 @@
 use crypto::secret::Secret;
 
 use crate::chain::append::Stamp;
+use crate::dialects::toxme;
 use crate::tables::{NAMES, TOX_RECORDS};
 use crate::tx::{Tx, in_tx};
 use crate::types::link::Evidence;
 use crate::types::{Handle, Kid};
 
-use super::release::{Order, bound_in};
+use super::release::{OpenedOrder, bound_in};
 use super::row::malformed;
 use super::set::{Change, NewPassword, Owner, Said, set_in};
 use super::{Caller, NameError, Names, Sealed};
 
 struct Reset {
-    order: Order,
+    order: OpenedOrder,
     password: NewPassword,
     stamp: Stamp,
 }
@@ -37,7 +38,7 @@ impl Names<'_> {
         sealed: Option<Sealed>,
     ) -> Result<Secret<String>, NameError> {
         self.0.flood().charge_push(caller.address)?;
-        let order = self.open_order(sealed)?;
+        let order = self.open_order(sealed, toxme::Order::Reset)?;
         let reset = Reset {
             stamp: self.stamp(order.at),
             password: NewPassword::make(self.0),

@@ -49,7 +49,13 @@ fn a_name_from_key_to_deletion() {
         found["names"],
         serde_json::json!([{ "name": "alice", "bio": "hello" }])
     );
+    let reset = place.json(&["reset-password", "--url", &url]);
+    assert_eq!(reset["tox_id"], key["tox_id"]);
+    assert_ne!(reset["password"], pushed["password"]);
+    let words = place.run(&["reset-password", "--url", &url]).stdout;
+    assert!(words.starts_with("new edit password of "), "{words}");
     place.json(&["delete", "--url", &url]);
+    assert_eq!(place.run(&["reset-password", "--url", &url]).code, 3);
     for lookup in [&lookup[..], &["lookup", "alice", "--url", &url]] {
         let gone = place.run(lookup);
         assert_eq!(gone.code, 3, "{}", gone.stderr);
@@ -137,6 +143,7 @@ fn a_server_that_is_away_is_said_to_be_unreachable() {
         &["search", "alice"],
         &["push", "alice"],
         &["delete"],
+        &["reset-password"],
     ] {
         let refused = place.run(&[command, &["--url", &url]].concat());
         assert_eq!(refused.code, 6, "{command:?}: {}", refused.stderr);

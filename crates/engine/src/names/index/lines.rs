@@ -12,14 +12,13 @@ pub(super) struct Lines {
 }
 
 /// Lines, each followed by a newline.
-#[derive(Default)]
 struct Piece {
     text: Vec<u8>,
     lines: usize,
 }
 
 impl Lines {
-    /// No lines. A piece is split when it grows past this many bytes.
+    /// No lines. A piece is split before it grows past this many bytes, far more than a line has.
     pub(super) const fn new(piece_bytes_max: usize) -> Self {
         Self {
             pieces: Vec::new(),
@@ -65,26 +64,31 @@ impl Lines {
 
     /// Adds a line, unless it is there.
     pub(super) fn insert(&mut self, line: &[u8]) {
-        let at = self.piece_of(line);
         if self.pieces.is_empty() {
-            self.pieces.push(Piece::default());
+            self.pieces.push(Piece::new(self.piece_bytes_max));
         }
-        let Some(piece) = self.pieces.get_mut(at) else {
+        let (at, place) = self.place_of(line);
+        let (Some(piece), Err(offset)) = (self.pieces.get_mut(at), place) else {
             return;
         };
-        let Err(offset) = find(&piece.text, line) else {
-            return;
-        };
-        let bytes = line.iter().copied().chain([b'\n']);
-        piece.text.splice(offset..offset, bytes);
-        piece.lines += 1;
         self.len += 1;
-        if piece.text.len() > self.piece_bytes_max {
-            let upper = piece.split();
-            if upper.lines > 0 {
-                self.pieces.insert(at + 1, upper);
-            }
+        if piece.text.len() + line.len() < self.piece_bytes_max {
+            piece.insert(offset, line);
+            return;
         }
+        // Lines that come in order, one way or the other, leave full pieces behind.
+        let (is_first, is_last) = (at == 0 && offset == 0, offset == piece.text.len());
+        let cut = match (is_first, is_last) {
+            (true, _) => 0,
+            (false, true) => offset,
+            (false, false) => next_line(&piece.text, piece.text.len() / 2),
+        };
+        let mut upper = piece.split(cut, self.piece_bytes_max);
+        match offset.checked_sub(cut) {
+            Some(offset) if !is_first => upper.insert(offset, line),
+            Some(_) | None => piece.insert(offset, line),
+        }
+        self.pieces.insert(at + 1, upper);
     }
 
     /// Removes a line, if it is there.
@@ -97,16 +101,51 @@ impl Lines {
             piece.text.drain(offset..=offset + line.len());
             piece.lines -= 1;
             self.len -= 1;
-            if piece.lines == 0 {
-                self.pieces.remove(at);
+            self.merge(at);
+        }
+    }
+
+    /// Joins a piece that is less than a quarter full with a neighbour, if both have room in one; so
+    /// that what is left of old pieces does not keep all of their memory.
+    fn merge(&mut self, at: usize) {
+        let bytes = |at: usize| self.pieces.get(at).map(|piece| piece.text.len());
+        let room = self.piece_bytes_max / 4 * 3;
+        let Some(own) = bytes(at).filter(|own| *own < self.piece_bytes_max / 4) else {
+            return;
+        };
+        let fits = |other: &usize| bytes(*other).is_some_and(|other| own + other <= room);
+        let after = Some(at + 1).filter(fits).map(|_| at);
+        let before = || at.checked_sub(1).filter(fits);
+        if own == 0 {
+            self.pieces.remove(at);
+        } else if let Some(lower) = after.or_else(before) {
+            let upper = self.pieces.remove(lower + 1);
+            if let Some(lower) = self.pieces.get_mut(lower) {
+                lower.text.extend_from_slice(&upper.text);
+                lower.lines += upper.lines;
             }
         }
+    }
+
+    /// The piece a line belongs to, and where it stands in it, or where it would. The end is looked at
+    /// first: lines that come in order belong there.
+    fn place_of(&self, line: &[u8]) -> (usize, Result<usize, usize>) {
+        let at = self.pieces.len().saturating_sub(1);
+        let text = self.pieces.last().map_or(&[][..], |piece| &piece.text);
+        let end = text.len().saturating_sub(1);
+        let last = text.get(line_start(text, end)..end).unwrap_or_default();
+        if last < line {
+            return (at, Err(text.len()));
+        }
+        let at = self.piece_of(line);
+        let text = self.pieces.get(at).map_or(&[][..], |piece| &piece.text);
+        (at, find(text, line))
     }
 
     /// The piece a line belongs to: the last whose first line is not greater.
     fn piece_of(&self, line: &[u8]) -> usize {
         self.pieces
-            .partition_point(|piece| split(&piece.text).next().is_some_and(|first| first <= line))
+            .partition_point(|piece| first(&piece.text) <= line)
             .saturating_sub(1)
     }
 
@@ -119,15 +158,34 @@ impl Lines {
 }
 
 impl Piece {
-    /// Takes the upper half off.
-    fn split(&mut self) -> Self {
-        let text = self
-            .text
-            .split_off(next_line(&self.text, self.text.len() / 2));
-        let lines = memchr::memchr_iter(b'\n', &text).count();
-        self.lines -= lines;
-        Self { text, lines }
+    /// An empty piece with all the memory it will ever need.
+    fn new(bytes_max: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes_max),
+            lines: 0,
+        }
     }
+
+    fn insert(&mut self, offset: usize, line: &[u8]) {
+        let bytes = line.iter().copied().chain([b'\n']);
+        self.text.splice(offset..offset, bytes);
+        self.lines += 1;
+    }
+
+    /// Takes off what is from `cut` on.
+    fn split(&mut self, cut: usize, bytes_max: usize) -> Self {
+        let mut upper = Self::new(bytes_max);
+        upper.text.extend(self.text.drain(cut..));
+        upper.lines = memchr::memchr_iter(b'\n', &upper.text).count();
+        self.lines -= upper.lines;
+        upper
+    }
+}
+
+/// The first line of a piece, without its newline.
+fn first(text: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
 }
 
 /// The lines of a piece, without their newlines.

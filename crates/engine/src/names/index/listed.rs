@@ -12,8 +12,10 @@ use super::sorted::read_name;
 const PIECE_BYTES_MAX: usize = 8 << 10;
 /// Stands between name and time. Smaller than all a name may hold.
 const BETWEEN: u8 = 0;
-/// Bytes of a time in a line: 7 bits each, so that none is a newline. Enough for 17,000 years.
-const TIME_BYTES: usize = 7;
+/// Bytes of a time in a line: 7 bits each, so that none is a newline. Enough until the year 2109.
+const TIME_BYTES: usize = 6;
+/// The last moment that has a place of its own.
+const TIME_MAX: u64 = (1 << 42) - 1;
 
 /// Names, each with the time of its last change.
 pub(super) struct Listed {
@@ -43,11 +45,19 @@ impl Listed {
 
     /// Puts a name where its time says, wherever it stood before.
     pub(super) fn set(&mut self, name: &Name, changed_at: UnixMillis) {
-        let time = time(changed_at);
-        if self.time_of(name) == Some(time) {
+        let before = self.time_of(name);
+        if before == Some(time(changed_at)) {
             return;
         }
-        self.remove(name);
+        if let Some(before) = before {
+            self.take(name, before);
+        }
+        self.add(name, changed_at);
+    }
+
+    /// Adds a name that is not on the list.
+    pub(super) fn add(&mut self, name: &Name, changed_at: UnixMillis) {
+        let time = time(changed_at);
         self.by_time.insert(&by_time(time, name));
         self.by_name.insert(&by_name(name, time));
     }
@@ -55,9 +65,13 @@ impl Listed {
     /// Takes a name off the list, if it is there.
     pub(super) fn remove(&mut self, name: &Name) {
         if let Some(time) = self.time_of(name) {
-            self.by_time.remove(&by_time(time, name));
-            self.by_name.remove(&by_name(name, time));
+            self.take(name, time);
         }
+    }
+
+    fn take(&mut self, name: &Name, time: [u8; TIME_BYTES]) {
+        self.by_time.remove(&by_time(time, name));
+        self.by_name.remove(&by_name(name, time));
     }
 
     fn time_of(&self, name: &Name) -> Option<[u8; TIME_BYTES]> {
@@ -70,7 +84,7 @@ impl Listed {
 
 /// A time such that later ones sort first.
 fn time(at: UnixMillis) -> [u8; TIME_BYTES] {
-    let mut rest = !at.0;
+    let mut rest = TIME_MAX.saturating_sub(at.0);
     let mut bytes = [0; TIME_BYTES];
     for byte in bytes.iter_mut().rev() {
         *byte = u8::try_from(rest & 0x7f).unwrap_or_default() | 0x80;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::types::UnixMillis;
+
 use super::*;
 
 fn name(text: &str) -> Name {
@@ -170,4 +172,111 @@ fn many_names_behave_like_a_sorted_set() {
         texts(&index, "n", 0, usize::MAX),
         model.into_iter().collect::<Vec<_>>()
     );
+}
+
+fn listed(index: &NameIndex, skip: u64, limit: usize) -> Vec<String> {
+    let names = index.listed(skip, limit);
+    names.iter().map(Name::to_string).collect()
+}
+
+#[test]
+fn the_public_list_is_by_the_newest_change() {
+    use NameState::{Gone, Listed, Private, Searchable};
+    let at = |ms| Listed(UnixMillis(ms));
+    let index = loaded(&[("a", at(5)), ("b", at(7)), ("c", Searchable), ("d", at(5))]);
+    assert_eq!(listed(&index, 0, 30), ["b", "a", "d"]);
+    assert_eq!(texts(&index, "", 0, 30), ["a", "b", "c", "d"]);
+    for (text, seqno, state, expect) in [
+        ("a", 2, at(9), &["a", "b", "d"][..]),
+        ("a", 2, at(9), &["a", "b", "d"]),
+        ("a", 1, at(8), &["a", "b", "d"]),
+        ("c", 2, at(8), &["a", "c", "b", "d"]),
+        ("ab", 1, at(0), &["a", "c", "b", "d", "ab"]),
+        ("b", 2, Searchable, &["a", "c", "d", "ab"]),
+        ("c", 3, Private, &["a", "d", "ab"]),
+        ("d", 2, Gone, &["a", "ab"]),
+        ("d", 3, at(u64::MAX), &["d", "a", "ab"]),
+    ] {
+        index.apply(&change(text, seqno, state));
+        assert_eq!(listed(&index, 0, 30), expect, "{text} {seqno}");
+    }
+    assert_eq!(listed(&index, 1, 1), ["a"]);
+    assert_eq!(listed(&index, 3, 30), [""; 0]);
+    assert_eq!(listed(&index, u64::MAX, 30), [""; 0]);
+    // What is loaded anew is the list of then.
+    index.begin_load();
+    index.apply(&change("e", 1, at(1)));
+    index.load([(name("a"), at(3)), (name("e"), at(2))].into_iter());
+    assert_eq!(listed(&index, 0, 30), ["d", "a", "e", "ab"]);
+    index.end_load();
+    assert_eq!(listed(&index, 0, 30), ["a", "e"]);
+}
+
+#[test]
+fn a_long_public_list_behaves_like_a_sorted_set() {
+    use std::cmp::Reverse;
+    let (index, mut model) = (NameIndex::default(), HashMap::new());
+    let mut state = 11_u64;
+    for step in 0..30_000_u64 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let text = format!("n{:x}", (state >> 33) % 9_000);
+        // Times that repeat, so that names decide too, and that span all bytes.
+        let time = ((state >> 40) % 500) << (step % 33);
+        let (state, seqno) = if state >> 62 == 0 {
+            model.remove(&text);
+            (NameState::Private, 1)
+        } else {
+            model.insert(text.clone(), time);
+            (NameState::Listed(UnixMillis(time)), 1)
+        };
+        index.apply(&change(&text, seqno, state));
+    }
+    let mut expect: Vec<_> = model
+        .iter()
+        .map(|(name, at)| (Reverse(*at), name.clone()))
+        .collect();
+    expect.sort();
+    let expect: Vec<String> = expect.into_iter().map(|(_, name)| name).collect();
+    assert_eq!(listed(&index, 0, usize::MAX), expect);
+    assert!(expect.len() > 5_000);
+    for skip in [0, 1, 29, 30, 777, 4_000, expect.len() - 1, expect.len()] {
+        let page: Vec<_> = expect.iter().skip(skip).take(30).cloned().collect();
+        assert_eq!(listed(&index, skip as u64, 30), page, "{skip}");
+    }
+    for text in &expect {
+        index.apply(&change(text, 2, NameState::Gone));
+    }
+    assert_eq!(listed(&index, 0, 30), [""; 0]);
+}
+
+#[test]
+fn pieces_are_full_when_lines_come_in_order_and_merged_when_they_go() {
+    const MOST: usize = 1000;
+    let line = |number: usize| format!("{number:05}");
+    let shuffled = |number: usize| number * 7919 % 10_000;
+    for order in [|number| number, |number| 9_999 - number, shuffled] {
+        let mut lines = lines::Lines::new(MOST);
+        for number in 0..10_000 {
+            lines.insert(line(order(number)).as_bytes());
+        }
+        assert!(lines.largest_piece() <= MOST);
+        assert_eq!(lines.len(), 10_000);
+        let pieces = lines.texts().count();
+        let is_random = order(1) == 7919;
+        assert!(pieces <= if is_random { 95 } else { 61 }, "{pieces}");
+        // One of a hundred stays.
+        for number in (0..10_000).filter(|number| number % 100 != 3) {
+            lines.remove(line(order(number)).as_bytes());
+        }
+        let left: Vec<&[u8]> = lines.from(0).collect();
+        assert_eq!(left.len(), 100);
+        assert!(left.is_sorted());
+        let pieces = lines.texts().count();
+        assert!(pieces <= 4, "{pieces}");
+        assert_eq!(lines.from(98).count(), 2);
+        assert_eq!(lines.at_or_after(b"99999"), None);
+        assert_eq!(lines.at_or_after(b""), left.first().copied());
+    }
 }

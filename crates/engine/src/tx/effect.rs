@@ -1,0 +1,60 @@
+//! What a commit means to the process that made it.
+
+use merkle::entry::LogEntry;
+
+use crate::types::{Name, Seqno, UnixMillis, Visibility};
+
+/// What follows from a commit inside this process. Applied once, after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// An entry waits to be sequenced.
+    EntryQueued(LogEntry),
+    /// A job waits in the outbox.
+    JobQueued,
+    /// A name came, changed or went.
+    NameChanged(NameChange),
+}
+
+/// What became of a name. Its seqno says which of two changes is the newer one, as effects of
+/// different units, and what was read from the log, come in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameChange {
+    pub(crate) name: Name,
+    /// Of the link that records the change.
+    pub(crate) seqno: Seqno,
+    pub(crate) state: NameState,
+}
+
+/// Whether a name is in the directory, and whether search may find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameState {
+    Searchable,
+    /// Searchable, and on the public list by the time of its last change.
+    Listed(UnixMillis),
+    Private,
+    Gone,
+}
+
+impl NameState {
+    /// What a name of this visibility is to the index.
+    pub(crate) fn of(visibility: Visibility, changed_at: UnixMillis) -> Self {
+        match visibility {
+            Visibility::Private => Self::Private,
+            Visibility::Searchable => Self::Searchable,
+            Visibility::Listed => Self::Listed(changed_at),
+        }
+    }
+}
+
+/// Takes the effects of commits.
+pub(crate) trait EffectSink: Send + Sync {
+    /// Called after the batch is durable, in no particular order between units.
+    fn apply(&self, effects: Vec<Effect>);
+
+    /// Called when a batch failed and it is not known whether it will be, or was, applied: its
+    /// effects may be due all the same.
+    fn doubt(&self);
+
+    /// Why this process takes no writes, if it takes none.
+    fn halted(&self) -> Option<&str>;
+}
