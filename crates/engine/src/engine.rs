@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::log::head::Published;
 use crate::log::pending::Pending;
 use crate::log::state::SequencerState;
+use crate::names::doubt::Doubts;
 use crate::names::index::NameIndex;
 use crate::names::{Names, follow};
 use crate::open::{self, OpenError};
@@ -63,6 +64,7 @@ struct Inner {
     jobs_wake: Notify,
     names: NameIndex,
     followed: Mutex<Option<u64>>,
+    doubts: Doubts,
     lookups: AtomicU64,
     flood: FloodLimits,
 }
@@ -96,6 +98,7 @@ impl Engine {
             jobs_wake: Notify::new(),
             names: NameIndex::default(),
             followed: Mutex::new(None),
+            doubts: Doubts::default(),
             lookups: AtomicU64::new(0),
             flood,
         };
@@ -235,6 +238,11 @@ impl Engine {
         &self.0.followed
     }
 
+    /// Names of whose change it is not known whether the store has it.
+    pub(crate) fn doubts(&self) -> &Doubts {
+        &self.0.doubts
+    }
+
     pub(crate) fn flood(&self) -> &FloodLimits {
         &self.0.flood
     }
@@ -264,15 +272,28 @@ impl EffectSink for Engine {
             match effect {
                 // A follower leaves it in the store, to whoever leads.
                 Effect::EntryQueued(_) if self.0.sequencer.follows() => {}
-                Effect::EntryQueued(entry) => self.0.pending.push(entry),
+                Effect::EntryQueued(entry) => {
+                    if !self.0.pending.push(entry) {
+                        self.0.sequencer.look_in_store();
+                    }
+                }
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
                 Effect::NameChanged(change) => self.0.names.apply(&change),
             }
         }
     }
 
-    fn doubt(&self) {
-        self.0.sequencer.doubt(self.0.ports.timer.monotonic());
+    fn doubt(&self, effects: Vec<Effect>) {
+        let now = self.0.ports.timer.monotonic();
+        for effect in effects {
+            match effect {
+                // On a shared store the log tells what became of it.
+                Effect::NameChanged(_) if self.is_shared() => {}
+                Effect::NameChanged(change) => self.0.doubts.add(change.name, now),
+                Effect::EntryQueued(_) | Effect::JobQueued => {}
+            }
+        }
+        self.0.sequencer.doubt(now);
         self.0.pending.wake();
     }
 

@@ -46,6 +46,8 @@ pub const CHECKPOINTS_PAGE_ROWS: u32 = 256;
 pub const BATCH_ENTRIES_MAX: usize = 1000;
 /// Intents read in one look at the store: a few batches, half a megabyte.
 pub const INTENTS_PER_LOOK: u32 = 4000;
+/// Entries that wait in memory at most, 2 MB; the rest of a backlog waits in the store.
+pub const PENDING_MAX: usize = 16_000;
 /// Shortest time between two looks for intents that other processes wrote, however short the merge
 /// delay is.
 pub const INTENT_LOOK_MIN: Duration = Duration::from_millis(50);
@@ -53,6 +55,9 @@ pub const INTENT_LOOK_MIN: Duration = Duration::from_millis(50);
 pub const DOUBT_LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// How long such intents are looked for: no store applies a batch later than that.
 pub const DOUBT: Duration = Duration::from_secs(30);
+/// Names remembered of whose change nothing is known yet; beyond, the name index is loaded anew when
+/// nothing can come any more.
+pub const DOUBTFUL_NAMES_MAX: usize = 1 << 14;
 /// Life of a lease. With [`FOLLOWER_LOOK_PERIOD`] a dead leader is replaced within 5 s.
 pub const LEASE_LIFE: Duration = Duration::from_secs(3);
 /// Age at which an idle leader renews its lease; also the longest it waits for anything else.
@@ -99,6 +104,10 @@ pub const ERASE_LINKS_PER_BATCH: u32 = 256;
 pub const SWEEP_ROWS: u32 = 1000;
 /// Time between two sweeps.
 pub const SWEEP_PERIOD: Duration = Duration::from_secs(60);
+/// How long no process sweeps after one has come to the end. Less than [`SWEEP_PERIOD`], so that the
+/// one that did is back in time; another that just missed it is, when that one is lost, half a
+/// minute later.
+pub const SWEEP_REST: Duration = Duration::from_secs(30);
 
 /// Names whose newest change the index remembers, twice over, to tell a late effect from a new one:
 /// about a second of the highest load. 64 bytes each and the name: some 12 MiB.

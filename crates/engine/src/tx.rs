@@ -272,7 +272,7 @@ impl Unit<'_> {
                 if holds {
                     self.sink.apply(effects);
                 } else {
-                    self.sink.doubt();
+                    self.sink.doubt(effects);
                 }
                 Settled::Done(Err(Internal::from(error).into()))
             }

@@ -186,6 +186,36 @@ async fn a_process_that_slept_past_the_rows_of_released_names_loads_anew() {
     assert_eq!(total(fleet.world(sleeper)), 100..=300);
 }
 
+/// The process that swept last is lost, right after another one found it at rest.
+#[tokio::test]
+async fn a_released_name_goes_in_time_when_its_sweeper_is_lost() {
+    let mut fleet = Fleet::of(2, settings()).await;
+    fleet.pause(0);
+    fleet.pause(1);
+    let (a, b) = (fleet.world(0), fleet.world(1));
+    push(a, 1, "alice", 1).await;
+    push(a, 2, "bob", 1).await;
+    fleet.clock.advance(SECOND);
+    release(a, 1).await;
+    fleet.clock.advance(SECOND);
+    release(a, 2).await;
+    let left = async || rows(&fleet.store, 0x66..0x67).await.len();
+    fleet.clock.advance(Duration::from_millis(299_500));
+    a.settle(Reconciler::Sweep).await;
+    assert_eq!(
+        left().await,
+        1,
+        "of the first, when its five minutes are over"
+    );
+    fleet.clock.advance(Duration::from_secs(29));
+    b.settle(Reconciler::Sweep).await;
+    assert_eq!(left().await, 1, "at rest");
+    // Had it looked a little later, it need not come back for it.
+    fleet.clock.advance(Duration::from_secs(2));
+    b.settle(Reconciler::Sweep).await;
+    assert_eq!(left().await, 0);
+}
+
 #[tokio::test]
 async fn a_release_leaves_the_name_in_no_row_after_six_minutes() {
     let fleet = Fleet::of(2, settings()).await;
@@ -209,6 +239,28 @@ async fn a_release_leaves_the_name_in_no_row_after_six_minutes() {
         holds(b"bob").await.contains(&0x20),
         "the head leads to a name held"
     );
+}
+
+/// A machine that slept wakes up with the time at which it fell asleep.
+#[tokio::test]
+async fn a_process_whose_clock_stood_still_loads_anew() {
+    let mut fleet = Fleet::of(1, settings()).await;
+    let slow = World::start_clock();
+    fleet.join_over(fleet.store.clone(), slow).await;
+    fleet.run(3 * SECOND).await;
+    push(fleet.world(0), 1, "alice", 1).await;
+    fleet.run(2 * SECOND).await;
+    assert_eq!(found(fleet.world(1), "alice").await, 1);
+    fleet.pause(1);
+    release(fleet.world(0), 1).await;
+    fleet.clock.advance(Duration::from_secs(420));
+    fleet.run(5 * SECOND).await;
+    assert!(rows(&fleet.store, 0x66..0x67).await.is_empty());
+    // Before a heartbeat tells the time.
+    for reconciler in [Reconciler::Publish, Reconciler::Follow] {
+        fleet.world(1).settle(reconciler).await;
+    }
+    assert_eq!(found(fleet.world(1), "alice").await, 0);
 }
 
 /// A store that counts what is asked of it, and can lose the answer to a commit.
@@ -384,4 +436,40 @@ async fn a_link_whose_commit_got_no_answer_is_sequenced_all_the_same() {
     store.take();
     fleet.run(40 * SECOND).await;
     assert!(store.take().0 <= 44);
+}
+
+/// The same for what searches find: names that came, hid and went without an answer.
+#[tokio::test]
+async fn a_name_whose_commit_got_no_answer_is_found_all_the_same() {
+    let clock = World::start_clock();
+    let store = Counted::over(testkit::memory(&clock));
+    let mut fleet = Fleet::over(store.clone(), clock, settings());
+    fleet.join().await;
+    let world = fleet.world(0);
+    let lost = async |request: Option<i64>| {
+        fleet.run(2 * SECOND).await;
+        store.cuts.store(true, Ordering::SeqCst);
+        let (names, alice) = (world.engine.names(), client(world, 1));
+        let is_refused = match request {
+            Some(privacy) => {
+                let sealed = alice.push("alice", privacy, "", world.seconds());
+                let pushed = names.push(&World::caller(1), Some(sealed)).await;
+                pushed.is_err()
+            }
+            None => {
+                let sealed = alice.delete(world.seconds());
+                names.release(Some(sealed)).await.is_err()
+            }
+        };
+        assert!(is_refused, "{request:?}");
+        // For longer than a batch may take to be applied: nothing can be read meanwhile.
+        fleet.run(40 * SECOND).await;
+        store.is_cut.store(false, Ordering::SeqCst);
+        fleet.run(3 * SECOND).await;
+        found(world, "alice").await
+    };
+    assert_eq!(lost(Some(1)).await, 1);
+    assert_eq!(lost(Some(0)).await, 0);
+    assert_eq!(lost(Some(2)).await, 1);
+    assert_eq!(lost(None).await, 0);
 }

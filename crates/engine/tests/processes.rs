@@ -633,7 +633,7 @@ async fn the_only_process_of_a_store_does_nothing_for_others() {
         .filter(|one| one.is_needed(&world.engine))
         .map(Reconciler::name)
         .collect();
-    assert_eq!(needed, ["sequence", "sweep", "deliver"]);
+    assert_eq!(needed, ["sequence", "follow", "sweep", "deliver"]);
     let sealed = client(&world, 1).push("alice", 1, "", world.seconds());
     let caller = World::caller(1);
     world
@@ -658,6 +658,7 @@ async fn the_only_process_of_a_store_does_nothing_for_others() {
     let clock = world.clock.clone();
     tokio::select! {
         () = Reconciler::Sequence.wait(&world.engine) => unreachable!("nothing to wake for"),
+        () = Reconciler::Follow.wait(&world.engine) => unreachable!("nothing in doubt"),
         () = async {
             for _ in 0..100 {
                 tokio::task::yield_now().await;

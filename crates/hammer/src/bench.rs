@@ -8,8 +8,11 @@ mod cold;
 mod fresh;
 mod line;
 mod lookup;
+mod overload;
 mod postgres;
 mod push;
+mod search;
+mod stock;
 mod trees;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ const CONNECTIONS: u64 = 64;
 const NAMES: u64 = 100_000;
 const NAMES_QUICK: u64 = 10_000;
 const NAMES_FULL: u64 = 1_000_000;
+/// Lines about one server that holds the names.
+const SERVED: &[&str] = &["B1", "B1m", "B12", "B2", "B10", "B3", "B13", "B14", "B11"];
 
 /// Measure beside yardsticks.
 #[derive(Clone, Debug, clap::Args)]
@@ -106,13 +111,22 @@ async fn lines(bench: &Bench, output: &Output) -> Result<()> {
     if wanted("B16") {
         print(cold::idle(&bed).await?)?;
     }
-    if ["B1", "B3", "B11", "B14"].iter().any(|id| wanted(id)) {
+    if SERVED.iter().any(|id| wanted(id)) {
         let mut server = bed.filled().await?;
-        if wanted("B1") {
+        if ["B1", "B1m", "B12"].iter().any(|id| wanted(id)) {
             print(lookup::measure(&bed, &server).await?)?;
+        }
+        if wanted("B2") {
+            print(search::measure(&bed, &server).await?)?;
+        }
+        if wanted("B10") {
+            print(cold::full(&bed, &server)?)?;
         }
         if wanted("B3") {
             print(push::measure(&bed, &server).await?)?;
+        }
+        if wanted("B13") {
+            print(overload::measure(&bed, &server).await?)?;
         }
         if wanted("B14") {
             print(fresh::measure(&bed, &server).await?)?;
@@ -163,6 +177,18 @@ impl Bed {
         let mut server = self.launch.start()?;
         server.connect(START_WAIT).await?;
         self.fill(&server, self.population).await?;
+        Ok(server)
+    }
+
+    /// One more server, with a store of its own and nothing in it.
+    async fn another(&self, name: &str) -> Result<Server> {
+        let folder = self.scratch.path().join(name);
+        std::fs::create_dir(&folder).context("make a server's folder")?;
+        let log = folder.join("server.log");
+        let mut launch = Launch::sealbook(&self.launch.program, &folder, &log)?;
+        launch.core = self.launch.core;
+        let mut server = launch.start()?;
+        server.connect(START_WAIT).await?;
         Ok(server)
     }
 

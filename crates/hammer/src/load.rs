@@ -144,7 +144,7 @@ impl Mix {
                 let name = Population::name(rank);
                 let digits = usize::try_from(3 + self.random.below(6)).unwrap_or(3);
                 let part = name.get(name.len() - digits..).unwrap_or(&name);
-                Ok(tox::search(part))
+                Ok(tox::search(part, 0))
             }
             PUSH => self.push(rank),
             DELETE => {

@@ -70,7 +70,7 @@ async fn reverse(connection: &mut Connection, profile: &Profile) -> Result<bool>
 }
 
 async fn search(connection: &mut Connection, profile: &Profile) -> Result<Option<u32>> {
-    let reply = tox::ask(connection, &tox::search(&profile.name)).await?;
+    let reply = tox::ask(connection, &tox::search(&profile.name, 0)).await?;
     ensure!(reply.c == 0, "search answers {}", reply.c);
     ensure!(reply.users.len() <= 1, "search shows the name twice");
     let Some(user) = reply.users.first() else {

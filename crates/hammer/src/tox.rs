@@ -132,14 +132,21 @@ pub(crate) fn lookup(name: &str) -> Vec<u8> {
     json!({"action": 3, "name": name}).to_string().into_bytes()
 }
 
+/// The body of a look-up with something to be countersigned.
+pub(crate) fn lookup_with(name: &str, memorabilia: &[u8; 64]) -> Vec<u8> {
+    json!({"action": 3, "name": name, "memorabilia": BASE64.encode(memorabilia)})
+        .to_string()
+        .into_bytes()
+}
+
 /// The body of a reverse look-up.
 pub(crate) fn reverse(key_hex: &str) -> Vec<u8> {
     json!({"action": 5, "id": key_hex}).to_string().into_bytes()
 }
 
-/// The body of a search's first page.
-pub(crate) fn search(part: &str) -> Vec<u8> {
-    json!({"action": 6, "name": part, "page": 0})
+/// The body of a search's page.
+pub(crate) fn search(part: &str, page: u64) -> Vec<u8> {
+    json!({"action": 6, "name": part, "page": page})
         .to_string()
         .into_bytes()
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::binaries::Binaries;
+use crate::folder::DISK;
 use crate::process;
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -20,7 +21,7 @@ pub(crate) struct Disk {
 impl Disk {
     /// Mounts a disk of so many bytes in a folder.
     pub(crate) fn mount(dir: &Path, bytes: u64, binaries: &Binaries) -> Result<Self> {
-        let at = dir.join("disk");
+        let at = dir.join(DISK);
         fs::create_dir(&at).context("make the mount point")?;
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={bytes},mode=700")]);

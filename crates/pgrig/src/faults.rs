@@ -17,6 +17,7 @@ impl Postgres {
         let Some(mut watchdog) = self.watchdog.take() else {
             return Ok(());
         };
+        crate::send_word(&mut watchdog)?;
         let family = self.family()?;
         process::signal(&family, rustix::process::Signal::KILL)?;
         wait_until("the processes are gone", || {

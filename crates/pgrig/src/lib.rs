@@ -12,23 +12,26 @@ mod client;
 mod crowd;
 mod disk;
 mod faults;
+mod folder;
 mod process;
 mod settings;
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tempfile::TempDir;
 
 use binaries::Binaries;
 pub use client::psql;
 pub use crowd::Crowd;
 use disk::Disk;
 pub use disk::can_mount;
+use folder::Folder;
 pub use settings::Settings;
 
 /// Name of the superuser, and of the database.
@@ -36,6 +39,9 @@ const NAME: &str = "sealbook";
 /// Time a server has to start, to stop or to catch up.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs a server under a shell.
+const WATCHDOG: &str = include_str!("watchdog.sh");
 
 /// A running (or stopped, or killed) server.
 pub struct Postgres {
@@ -47,7 +53,7 @@ pub struct Postgres {
     /// A small disk for the data, when the settings ask for one.
     disk: Option<Disk>,
     // After the disk: what is mounted in a folder goes before the folder.
-    dir: TempDir,
+    dir: Folder,
 }
 
 impl Postgres {
@@ -174,6 +180,7 @@ impl Postgres {
         let Some(mut watchdog) = self.watchdog.take() else {
             return Ok(());
         };
+        send_word(&mut watchdog)?;
         drop(watchdog.stdin.take());
         wait_until("the server ends", || Ok(watchdog.try_wait()?.is_some()))
     }
@@ -217,11 +224,7 @@ impl Postgres {
 
     fn prepare(settings: Settings) -> Result<Self> {
         let binaries = Binaries::find()?;
-        let dir = tempfile::Builder::new()
-            .prefix("pgrig-")
-            .tempdir()
-            .context("make a folder")?;
-        binaries.give(dir.path())?;
+        let dir = Folder::make(&binaries)?;
         let disk = match settings.disk_bytes {
             Some(bytes) => Some(Disk::mount(dir.path(), bytes, &binaries)?),
             None => None,
@@ -253,15 +256,20 @@ impl Postgres {
         process::finish(init).map(drop)
     }
 
-    /// Starts the server under a shell that ends it when our end of the pipe closes.
+    /// Starts the server under a shell that ends it when our end of the pipe closes, in a process
+    /// group of its own, so that what ends ours does not end the shell first.
     fn spawn(&self) -> Result<Child> {
-        let script = r#"exec 3<&0 >>"$1" 2>&1; shift
-            "$@" </dev/null & server=$!
-            { while read -r _; do :; done; kill -INT $server; } <&3 &
-            wait $server"#;
+        let folder = fs::canonicalize(self.dir.path()).context("find the folder")?;
         let log = self.dir.path().join("log");
         let mut shell = self.binaries.unprivileged("sh");
-        shell.args(["-c", script, "sh"]).arg(&log);
+        shell.process_group(0);
+        shell.args(["-c", WATCHDOG, "sh"]).arg(&log).arg(folder);
+        // Only root can take a disk away: then the folder is left to who comes next.
+        shell.arg(if self.disk.is_some() {
+            "keep"
+        } else {
+            "remove"
+        });
         shell.arg(self.binaries.path("postgres"));
         shell.arg("-D").arg(self.data());
         let sockets = self.dir.path().display().to_string();
@@ -290,6 +298,16 @@ impl Drop for Postgres {
         if self.watchdog.is_some() {
             let _may_be_gone = self.kill();
         }
+    }
+}
+
+/// Tells the watchdog that the pipe is about to close in order.
+fn send_word(watchdog: &mut Child) -> Result<()> {
+    let pipe = watchdog.stdin.as_mut().context("the pipe is closed")?;
+    match pipe.write_all(b"ordered\n") {
+        // It has ended, as the server has.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("tell the watchdog"),
     }
 }
 

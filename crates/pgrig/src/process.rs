@@ -63,6 +63,17 @@ pub(crate) fn is_gone(pid: u32) -> bool {
     stat(pid).is_none_or(|stat| stat.field(0) == Some("Z"))
 }
 
+/// Whether a process runs in a folder or below it.
+pub(crate) fn is_inhabited(folder: &Path) -> Result<bool> {
+    for entry in fs::read_dir("/proc").context("read /proc")? {
+        let cwd = fs::read_link(entry?.path().join("cwd"));
+        if cwd.is_ok_and(|cwd| cwd.starts_with(folder)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// CPU time of a process and of those of its children that have ended.
 pub(crate) fn cpu_time(pid: u32) -> Duration {
     let Some(stat) = stat(pid) else {

@@ -1,5 +1,18 @@
 //! The rig against the real thing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helpers may panic"
+)]
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pgrig::{Postgres, Settings};
@@ -136,7 +149,7 @@ fn a_full_disk_refuses_rows_until_there_is_room() {
     server.psql(fill).unwrap_err();
     server.free().unwrap();
     server.psql(fill).unwrap();
-    let mounts = || std::fs::read_to_string("/proc/mounts").unwrap();
+    let mounts = || fs::read_to_string("/proc/mounts").unwrap();
     let saved = tempfile::tempdir().unwrap();
     server.save(&saved.path().join("copy")).unwrap();
     for file in ["PG_VERSION", "pg_wal/archive_status", "log"] {
@@ -147,4 +160,95 @@ fn a_full_disk_refuses_rows_until_there_is_room() {
     assert!(mounts().contains(&disk));
     drop(server);
     assert!(!mounts().contains(&disk));
+}
+
+/// A folder for temporary files, as the system has one.
+fn temporary() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    dir
+}
+
+fn rig(temporary: &Path, script: &str) -> Command {
+    let mut rig = Command::new(env!("CARGO_BIN_EXE_pgrig"));
+    rig.args(["--", "sh", "-c", script])
+        .env("TMPDIR", temporary);
+    rig
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "processes that are nobody's children tell nobody that they have ended"
+)]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("waited in vain until {what}");
+}
+
+#[test]
+fn a_killed_run_takes_its_server_and_its_folder_along() {
+    for pauses in [false, true] {
+        let dir = temporary();
+        let mut run = rig(dir.path(), "echo $STORE_URL; exec sleep 1000");
+        run.process_group(0).stdout(Stdio::piped());
+        let mut run = run.spawn().unwrap();
+        let mut url = String::new();
+        let mut said = BufReader::new(run.stdout.take().unwrap());
+        said.read_line(&mut url).unwrap();
+        let port = url.rsplit(':').next().unwrap();
+        let port: u16 = port.split('/').next().unwrap().parse().unwrap();
+        let [name] = names(dir.path()).try_into().unwrap();
+        let pid_file = dir.path().join(name).join("data/postmaster.pid");
+        let pid = fs::read_to_string(pid_file).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        if pauses {
+            // A paused server hears nothing.
+            let stop = Command::new("kill").args(["-STOP", &pid]).status();
+            assert!(stop.unwrap().success());
+        }
+        // All of the run, as who runs tests does when they take too long.
+        let group = format!("-{}", run.id());
+        let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+        assert!(killed.unwrap().success());
+        run.wait().unwrap();
+        wait_until("the folder is gone", || names(dir.path()).is_empty());
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert!(!Path::new("/proc").join(pid).exists());
+    }
+}
+
+#[test]
+fn what_is_left_of_dead_runs_is_removed_and_nothing_else() {
+    let dir = temporary();
+    for name in ["pgrig-dead", "pgrig-alive", "pgrig-lived-in", "other"] {
+        fs::create_dir_all(dir.path().join(name).join("data")).unwrap();
+        File::create(dir.path().join(name).join("lock")).unwrap();
+    }
+    fs::create_dir(dir.path().join("pgrig-unknown")).unwrap();
+    let lock = File::open(dir.path().join("pgrig-alive/lock")).unwrap();
+    lock.lock().unwrap();
+    let mut lives = Command::new("sleep");
+    lives
+        .arg("1000")
+        .current_dir(dir.path().join("pgrig-lived-in/data"));
+    let mut lives = lives.spawn().unwrap();
+    assert!(rig(dir.path(), "true").status().unwrap().success());
+    lives.kill().unwrap();
+    lives.wait().unwrap();
+    let left = ["other", "pgrig-alive", "pgrig-lived-in", "pgrig-unknown"];
+    assert_eq!(names(dir.path()), left);
 }

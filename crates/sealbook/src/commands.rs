@@ -18,6 +18,7 @@ mod store;
 mod version;
 
 use std::future::Future;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
@@ -100,10 +101,17 @@ impl Configured {
     }
 }
 
+/// Time for blocking work that nobody waits for any more.
+const STRAGGLERS_TIME: Duration = Duration::from_secs(1);
+
 /// Runs a future of the server, on all cores.
 fn on_all_cores<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(no_runtime)?.block_on(future)
+    let runtime = runtime.map_err(no_runtime)?;
+    let done = runtime.block_on(future);
+    // Where a disk hangs, it would be waited for without end.
+    runtime.shutdown_timeout(STRAGGLERS_TIME);
+    done
 }
 
 /// Runs a future of a command, on this thread.

@@ -26,6 +26,8 @@ const DESCRIPTORS_RESERVED: u64 = 256;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Time for reconcilers to end after that.
 const FINISH_TIME: Duration = Duration::from_secs(5);
+/// Time for the store to close in the end. With the others, and a second for stragglers, 20 s.
+const CLOSE_TIME: Duration = Duration::from_secs(4);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -62,7 +64,9 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     finish(&connections, "connections").await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
-    wired.store.close().await;
+    if !ends(wired.store.close(), CLOSE_TIME).await {
+        tracing::warn!("the store did not close in time; what it acknowledged is kept");
+    }
     Ok(())
 }
 
@@ -95,6 +99,12 @@ pub(crate) async fn finish(tasks: &TaskTracker, what: &str) {
     if timeout(FINISH_TIME, tasks.wait()).await.is_err() {
         tracing::warn!(what, "did not end in time; what is stored is whole");
     }
+}
+
+/// Whether something ends in time. A store that waits for a database, or a disk, may not, and is
+/// left: the process ends anyway.
+async fn ends(closing: impl Future<Output = ()>, wait: Duration) -> bool {
+    timeout(wait, closing).await.is_ok()
 }
 
 /// As many connections as descriptors allow.
@@ -186,5 +196,18 @@ fn mode(config: &Config) -> (&'static str, String) {
             "local-trial",
             "local trial: plain HTTP accepted from this machine only".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_is_not_waited_for() {
+        assert!(ends(ready(()), DRAIN_TIME).await);
+        assert!(!ends(pending(), Duration::from_millis(1)).await);
     }
 }

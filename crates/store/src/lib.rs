@@ -16,6 +16,7 @@ mod clock;
 pub mod conformance;
 pub mod embedded;
 pub mod faulty;
+mod files;
 mod limits;
 pub mod memory;
 pub mod postgres;
@@ -99,8 +100,8 @@ pub enum OpenError {
     },
     /// The database offers no encryption, or a certificate that nobody vouches for.
     #[error(
-        "no trusted TLS with the database: {said}; name its authority by sslrootcert, or say \
-         sslmode=disable on a network of your own"
+        "no trusted TLS with the database: {said}; name its authority by store.ca_file, or \
+         sslrootcert in the URL, or say sslmode=disable on a network of your own"
     )]
     NotTrusted {
         /// What was wrong.

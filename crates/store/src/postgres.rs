@@ -35,7 +35,7 @@ use engine::ports::store::{
     Version,
 };
 use engine::types::UnixMillis;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -54,6 +54,8 @@ use worker::Shared;
 
 /// Workers, each with a connection of its own.
 const WORKERS: u32 = 4;
+/// Share of the time a caller waits after which the database gives up waiting for a row's lock.
+const LOCK_SHARE: f64 = 0.9;
 /// The queue's size: 64 MiB in shares of 1 KiB, of which a batch takes at least 16, hence 4,096
 /// batches.
 const QUEUE_SHARES: u32 = 64 << 10;
@@ -65,8 +67,8 @@ pub struct PostgresStore {
     shares: Arc<Semaphore>,
     reader: Arc<Reader>,
     clock: Option<Clock>,
-    /// The workers; taken out by whoever closes the store.
-    workers: Mutex<JoinSet<()>>,
+    /// The workers, which end with the store; whoever closes it waits for them, and for others who do.
+    workers: AsyncMutex<JoinSet<()>>,
     /// What runs beside them until the store is closed: the probe, and what keeps the cache young.
     attendants: Mutex<JoinSet<()>>,
 }
@@ -83,7 +85,9 @@ impl PostgresStore {
         })?;
         let ca_file = options.ca_file.or(target.ca_file.take());
         let tls = tls::connector(target.tls, ca_file.as_deref())?;
-        let connector = Connector::new(target, tls, options.password_file, options.commit_wait);
+        // So much less than a caller waits that the database's answer comes first.
+        let lock_wait = options.commit_wait.mul_f64(LOCK_SHARE);
+        let connector = Connector::new(target, tls, options.password_file, lock_wait);
         let connector = Arc::new(connector);
         let connected = connector.connect().await;
         let mut connection = connected.map_err(|refusal| not_open(&connector, refusal))?;
@@ -91,7 +95,7 @@ impl PostgresStore {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
-        let condition = Arc::new(Condition::new());
+        let condition = Arc::new(Condition::new(WORKERS));
         let reader = Arc::new(Reader {
             pool: pool.map_err(|error| OpenError::Refused(error.to_string()))?,
             wait: options.commit_wait,
@@ -111,7 +115,7 @@ impl PostgresStore {
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
             reader,
             clock: options.clock,
-            workers: Mutex::new(workers),
+            workers: AsyncMutex::new(workers),
             attendants: Mutex::new(attendants),
         })
     }
@@ -187,7 +191,10 @@ impl Store for PostgresStore {
         let answer = self.enqueue(planned).await?;
         match timeout(self.shared.commit_wait, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(CommitError::Fatal("its worker has ended".to_owned())),
+            // By a panic, or with the store.
+            Ok(Err(_)) => Err(CommitError::Unavailable(
+                "its worker ended before the answer came".to_owned(),
+            )),
             Err(_) => {
                 let waited = self.shared.commit_wait.as_secs();
                 Err(CommitError::Unavailable(format!(
@@ -214,8 +221,7 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.shared.queue.close();
-        let mut workers =
-            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut workers = self.workers.lock().await;
         while let Some(ended) = workers.join_next().await {
             if ended.is_err() {
                 tracing::error!("a worker of the store ended by a panic");

@@ -11,18 +11,23 @@ use crate::{metadata, tree};
 pub(crate) const PROGRAMMES: &[&str] = &["bench", "cluster", "crash", "load"];
 
 /// What `bench` measures beside, in the workspace of that name.
-const YARDSTICKS: &[&str] = &["hello", "merklelimit", "pgcommit", "pgnaive"];
+const YARDSTICKS: &[&str] = &["akdbench", "hello", "merklelimit", "pgcommit", "pgnaive"];
 
-/// Builds `sealbook` and `hammer` as CI does, for `bench` the yardsticks too, and runs
+/// Builds `sealbook` and `hammer` as CI does, for `bench` as they are shipped and the yardsticks too, and runs
 /// `hammer <programme> arguments…` from the repository's root. `hammer` finds the server beside itself, and by the variable `SEALBOOK`.
 pub(crate) fn hammer(programme: &str, arguments: &[&str]) -> Result<ExitCode> {
     let root = tree::root()?;
     let target = metadata::read(&root)?.target;
+    let profile = if programme == "bench" {
+        "release"
+    } else {
+        "ci"
+    };
     build(
         &root,
         &[
             "--profile",
-            "ci",
+            profile,
             "--package",
             "sealbook",
             "--package",
@@ -36,7 +41,7 @@ pub(crate) fn hammer(programme: &str, arguments: &[&str]) -> Result<ExitCode> {
         let arguments: Vec<&str> = ["--release"].into_iter().chain(packages).collect();
         build(&root.join("yardsticks"), &arguments)?;
     }
-    let folder = target.join("ci");
+    let folder = target.join(profile);
     let ended = Command::new(folder.join("hammer"))
         .arg(programme)
         .args(arguments)

@@ -38,6 +38,9 @@ pub(super) async fn rescan(engine: &Engine) -> Result<(), Internal> {
         last.next = wrapped.next.or(last.next);
     }
     let is_all = last.count < INTENTS_PER_LOOK;
+    if is_all {
+        engine.pending().caught_up();
+    }
     engine.sequencer().looked(last.next.filter(|_| !is_all));
     Ok(())
 }

@@ -7,6 +7,8 @@ use merkle::Hash;
 use merkle::entry::LogEntry;
 use tokio::sync::Notify;
 
+use crate::limits::PENDING_MAX;
+
 /// The queue. The store's intents are the truth; this only saves scanning over deleted rows.
 ///
 /// An entry waits in it once, however often it is added: by the commit that made it, and by every
@@ -22,6 +24,9 @@ struct Queue {
     order: VecDeque<LogEntry>,
     /// Label and seqno of what is in `order`.
     held: HashSet<(Hash, u32)>,
+    /// Whether the store has a backlog, so that looks alone bring what comes next: each takes what is
+    /// next in the store, whoever wrote it, so that nobody's entries wait behind all of another's.
+    is_spilled: bool,
 }
 
 impl Queue {
@@ -33,10 +38,23 @@ impl Queue {
 }
 
 impl Pending {
-    /// Adds an entry whose intent is durable, and wakes the sequencer.
-    pub(crate) fn push(&self, entry: LogEntry) {
-        self.lock().add(entry);
+    /// Adds an entry whose intent is durable, and wakes the sequencer; `false` when it is left to a
+    /// look at the store, as too many wait.
+    pub(crate) fn push(&self, entry: LogEntry) -> bool {
+        let mut queue = self.lock();
+        queue.is_spilled |= queue.order.len() >= PENDING_MAX;
+        let is_taken = !queue.is_spilled;
+        if is_taken {
+            queue.add(entry);
+        }
+        drop(queue);
         self.wake.notify_one();
+        is_taken
+    }
+
+    /// A look has seen all there was in the store: entries are taken again as they come.
+    pub(crate) fn caught_up(&self) {
+        self.lock().is_spilled = false;
     }
 
     /// Adds entries at the end that the store holds, or that could not be sequenced yet. At the
@@ -112,5 +130,19 @@ mod tests {
         pending.clear();
         pending.push(entry(3, 1));
         assert_eq!(pending.len(), 1, "what was forgotten may come again");
+    }
+
+    #[test]
+    fn a_backlog_is_left_to_looks_until_one_has_seen_all() {
+        let pending = Pending::default();
+        let most = u32::try_from(PENDING_MAX).unwrap();
+        assert!((0..most).all(|seqno| pending.push(entry(1, seqno))));
+        assert!(!pending.push(entry(2, 1)), "it is full");
+        pending.take(1_000);
+        assert!(!pending.push(entry(2, 2)), "the store has what came before");
+        assert_eq!(pending.len(), PENDING_MAX - 1_000);
+        pending.add([entry(2, 1), entry(2, 2)]);
+        pending.caught_up();
+        assert!(pending.push(entry(2, 3)));
     }
 }

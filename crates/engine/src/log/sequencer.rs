@@ -30,7 +30,7 @@ use merkle::tile::{TILE_WIDTH, TileId, tiles_to_load};
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::limits::BATCH_ENTRIES_MAX;
+use crate::limits::{BATCH_ENTRIES_MAX, INTENTS_PER_LOOK};
 use crate::ports::Ports;
 use crate::ports::store::{Batch, CommitError, Expect, Freshness, Key, StoreError};
 use crate::table::{Row, Table, TableKey};
@@ -108,7 +108,9 @@ async fn turn(engine: &Engine) -> Result<Progress, Internal> {
     let Some(ground) = ground(engine).await? else {
         return Ok(Progress::NotLeader);
     };
-    if engine.sequencer().is_time_to_look(engine) {
+    // A few batches wait already: what is in the store beyond waits there.
+    let has_enough = engine.pending().len() >= INTENTS_PER_LOOK as usize;
+    if !has_enough && engine.sequencer().is_time_to_look(engine) {
         rescan(engine).await?;
     }
     match engine.pending().take(BATCH_ENTRIES_MAX) {

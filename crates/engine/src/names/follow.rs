@@ -87,13 +87,14 @@ async fn scan(engine: &Engine) -> Result<u64, Internal> {
     Ok(from)
 }
 
-fn state(row: &NameRow) -> NameState {
+/// What a name with this row is to the index.
+pub(super) fn state(row: &NameRow) -> NameState {
     let visibility = Visibility::from_privacy(row.visibility.into());
     NameState::of(visibility, UnixMillis(row.changed_at_ms))
 }
 
 /// Applies what became of the subjects of the entries `from..to`; `false` when it may be too late
-/// to learn of all.
+/// to learn of all. One round trip more where a subject has no name.
 async fn follow(engine: &Engine, from: u64, to: u64) -> Result<bool, Internal> {
     // Each subject once, with the time of its newest entry.
     let mut changed: BTreeMap<Label, UnixMillis> = BTreeMap::new();
@@ -108,7 +109,10 @@ async fn follow(engine: &Engine, from: u64, to: u64) -> Result<bool, Internal> {
         for change in &known {
             engine.name_index().apply(change);
         }
-        if lost.is_some_and(|lost| engine.now() >= lost.plus(RELEASED_SURE)) {
+        let Some(lost) = lost else { continue };
+        // The store's own time, by which the row went: a machine that slept may not know for how
+        // long until its next heartbeat, and a steady clock stands still while it sleeps.
+        if engine.ports().store.now().await? >= lost.plus(RELEASED_SURE) {
             return Ok(false);
         }
     }

@@ -1,5 +1,6 @@
 //! Names: register, update, release, look up, search; and what web forms ask for.
 
+pub(crate) mod doubt;
 pub(crate) mod follow;
 mod forms;
 mod import;

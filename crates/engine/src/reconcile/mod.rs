@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{HEARTBEAT_PERIOD, PUBLISH_PERIOD, SWEEP_PERIOD};
 use crate::log::{ground, sequencer};
-use crate::names::follow;
+use crate::names::{doubt, follow};
 use crate::processes::leases::Role;
 use crate::processes::{beat, give_back, leave};
 
@@ -28,7 +28,8 @@ pub enum Reconciler {
     Sequence,
     /// This process publishes the newest head in the store.
     Publish,
-    /// This process's name index has what other processes did.
+    /// This process's name index has what other processes did, and what this one does not know
+    /// whether it did.
     Follow,
     /// Rows that have had their time go. One process at a time.
     Sweep,
@@ -67,8 +68,8 @@ impl Reconciler {
     #[must_use]
     pub fn is_needed(self, engine: &Engine) -> bool {
         match self {
-            Self::Sequence | Self::Sweep | Self::Deliver => true,
-            Self::Publish | Self::Follow | Self::Heartbeat => engine.is_shared(),
+            Self::Sequence | Self::Follow | Self::Sweep | Self::Deliver => true,
+            Self::Publish | Self::Heartbeat => engine.is_shared(),
         }
     }
 
@@ -82,7 +83,8 @@ impl Reconciler {
             // Once halted there is nothing to follow: the reason was said once.
             Self::Publish if engine.published().halted().is_some() => Ok(Progress::Idle),
             Self::Publish => ground::publish(engine).await.map(|()| Progress::Idle),
-            Self::Follow => follow::step(engine).await.map(more_if),
+            Self::Follow if engine.is_shared() => follow::step(engine).await.map(more_if),
+            Self::Follow => doubt::look(engine).await.map(|()| Progress::Idle),
             Self::Sweep => sweep::tick(engine).await,
             Self::Deliver => crate::jobs::run_due(engine)
                 .await
@@ -97,6 +99,7 @@ impl Reconciler {
         match self {
             Self::Sequence => engine.sequencer().rest(engine).await,
             Self::Publish => sleep(PUBLISH_PERIOD).await,
+            Self::Follow if !engine.is_shared() => engine.doubts().wait(engine).await,
             Self::Follow => tokio::select! {
                 () = follow::behind_log(engine) => {}
                 () = sleep(Duration::from_secs(1)) => {}

@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::error::Internal;
-use crate::limits::{RELEASED_KEPT, REPLAY_KEPT, SWEEP_PERIOD, SWEEP_ROWS};
+use crate::limits::{RELEASED_KEPT, REPLAY_KEPT, SWEEP_REST, SWEEP_ROWS};
 use crate::ports::store::{Freshness, Key, KeyRange};
 use crate::processes::leases::{Bid, Role, take_in};
 use crate::processes::{give_back, is_gone};
@@ -20,8 +20,8 @@ use super::Progress;
 
 /// One step over each table, at most [`SWEEP_ROWS`] rows each.
 ///
-/// On a shared store one process at a time removes rows, and for a minute after it has come to the
-/// end no other looks. Its lease is taken with the first page that has something to remove, so that
+/// On a shared store one process at a time removes rows, and for half a minute after it has come to
+/// the end no other looks. Its lease is taken with the first page that has something to remove, so that
 /// a server without anything to sweep writes nothing.
 pub(super) async fn tick(engine: &Engine) -> Result<Progress, Internal> {
     engine.flood().sweep();
@@ -33,7 +33,7 @@ pub(super) async fn tick(engine: &Engine) -> Result<Progress, Internal> {
         found.add(sweep_of_processes(engine).await?);
     }
     if engine.is_shared() && found.any && !found.more {
-        let rested = engine.ports().store.now().await?.plus(SWEEP_PERIOD);
+        let rested = engine.ports().store.now().await?.plus(SWEEP_REST);
         give_back(engine, Role::Sweep, Some(rested)).await?;
     }
     Ok(if found.more {
@@ -56,7 +56,7 @@ async fn begin(engine: &Engine) -> Result<Option<Found>, Internal> {
     let row = row.map(|(_, row)| LEASES.read(&row)).transpose()?;
     let by = engine.process_id();
     // A rest that ends later than any that began now is from before the clock was set back.
-    let latest = at.plus(SWEEP_PERIOD).plus(SWEEP_PERIOD);
+    let latest = at.plus(SWEEP_REST).plus(SWEEP_REST);
     let is_rested = row
         .as_ref()
         .is_some_and(|row| row.rested_until_ms > at.0 && row.rested_until_ms <= latest.0);

@@ -51,9 +51,9 @@ pub(crate) trait EffectSink: Send + Sync {
     /// Called after the batch is durable, in no particular order between units.
     fn apply(&self, effects: Vec<Effect>);
 
-    /// Called when a batch failed and it is not known whether it will be, or was, applied: its
-    /// effects may be due all the same.
-    fn doubt(&self);
+    /// Called when a batch failed and it is not known whether it will be, or was, applied: these
+    /// effects may be due all the same, and whoever keeps them looks in the store until it is sure.
+    fn doubt(&self, effects: Vec<Effect>);
 
     /// Why this process takes no writes, if it takes none.
     fn halted(&self) -> Option<&str>;

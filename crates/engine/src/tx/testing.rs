@@ -192,7 +192,7 @@ impl EffectSink for Bench {
         self.effects.lock().unwrap().extend(effects);
     }
 
-    fn doubt(&self) {}
+    fn doubt(&self, _effects: Vec<Effect>) {}
 
     fn halted(&self) -> Option<&str> {
         self.halted.as_deref()

@@ -1,4 +1,4 @@
-//! B11 and B16: starting, and doing nothing.
+//! B10, B11 and B16: memory, starting, and doing nothing.
 
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +21,10 @@ const STOP_WAIT: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(2);
 const WATCH: Duration = Duration::from_secs(10);
 const MIB: f64 = 1_048_576.0;
+/// The caches of the embedded store: 64 MiB of records, 32 MiB of blocks.
+const CACHES_MIB: f64 = 96.0;
+/// What a server may take besides its caches.
+const BEYOND_CACHES_MIB: f64 = 128.0;
 
 /// B16: a server with an empty store.
 pub(super) async fn idle(bed: &Bed) -> Result<Vec<Line>> {
@@ -79,6 +83,19 @@ pub(super) async fn idle(bed: &Bed) -> Result<Vec<Line>> {
             ),
         ),
     ])
+}
+
+/// B10: memory of a server that holds the names and has answered for a while.
+pub(super) fn full(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
+    Ok(vec![Line {
+        id: "B10",
+        what: format!("resident memory with {} names", bed.population.names),
+        ours: bytes(process::resident_bytes(server.pid())?) / MIB,
+        unit: "MiB",
+        yardstick: None,
+        target: Some(Target::AtMost(CACHES_MIB + BEYOND_CACHES_MIB)),
+        note: format!("its caches are bounded at {CACHES_MIB:.0} MiB"),
+    }])
 }
 
 /// B11: restarts with the names loaded, after a clean stop and after a kill.

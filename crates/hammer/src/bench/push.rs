@@ -4,51 +4,29 @@ use std::hint::black_box;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
-use crypto::boxed::{self, BoxPublicKey, BoxSecretKey};
+use crypto::boxed::{self, BoxSecretKey};
 use crypto::ed25519::SigningKey;
 use crypto::secret::Secret;
 use rustix::process::{Pid, Signal};
 
 use super::line::{Line, Target};
+use super::stock::{Pushes, Stock};
 use super::{Bed, CONNECTIONS, Cost, cost};
 use crate::clock;
-use crate::http::Connection;
-use crate::random::Random;
 use crate::server::Server;
 use crate::stats::median;
-use crate::tox::{self, Record};
-use crate::traffic::{Driven, Pace, Population, Request, Source, drive};
+use crate::traffic::{Driven, Pace, drive};
 
 const MESSAGE_BYTES: usize = 300;
 const PRIMITIVE_ROUNDS: u32 = 2_000;
-
-/// Updates of names that exist, each connection its own.
-struct Pushes {
-    population: Population,
-    key: BoxPublicKey,
-    random: Random,
-    number: u64,
-}
-
-impl Source for Pushes {
-    fn next(&mut self) -> Result<Request> {
-        let own = self.population.names / CONNECTIONS;
-        let number = self.number + CONNECTIONS * self.random.below(own.max(1));
-        let profile = self.population.profile(number % self.population.names);
-        let record = Record {
-            version: u32::try_from(self.random.below(1 << 32)).unwrap_or(0),
-            privacy: 1,
-        };
-        Ok(Request {
-            path: tox::API,
-            body: profile.push(&self.key, &record, &mut self.random)?,
-            kind: 0,
-        })
-    }
-}
+/// Requests sealed ahead for each second of a first round.
+pub(super) const AHEAD_PER_SECOND: f64 = 6_000.0;
+/// How much more than the last round took is sealed ahead of the next.
+pub(super) const AHEAD_MARGIN: f64 = 2.0;
 
 /// Rounds of pushes and of the primitives in turn, then one round to count syncs.
 pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
+    let stock = Stock::of(server, Pushes::Updates(bed.population)).await?;
     let mut costs: Vec<Cost> = Vec::new();
     let mut floors = Vec::new();
     let mut refused = 0;
@@ -56,12 +34,15 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
         bed.output.progress(&format!("B3, round {}", round + 1));
         let primitives = Primitives::measure()?;
         floors.push(primitives.open_us + primitives.sign_us);
-        let (cost, driven) = cost(server, pushes(bed, server, round).await?).await?;
+        let last = costs.last().map(|cost| cost.per_second);
+        let rate = last.map_or(AHEAD_PER_SECOND, |rate| rate * AHEAD_MARGIN);
+        stock.fill(rate * bed.round.as_secs_f64())?;
+        let (cost, driven) = cost(server, pushes(bed, server, &stock)).await?;
         costs.push(cost);
         refused += driven.answers.iter().filter(|it| it.2 != Some(0)).count();
     }
     let of = |field: fn(&Cost) -> f64| median(&costs.iter().map(field).collect::<Vec<_>>());
-    let syncs = match syncs_per_push(bed, server).await {
+    let syncs = match syncs_per_push(bed, server, &stock).await {
         Ok(syncs) => format!("{syncs:.3} syncs a push (tracepoints, a round of its own)"),
         Err(error) => format!("syncs not counted: {error:#}"),
     };
@@ -73,36 +54,22 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
         yardstick: Some(("box open + Ed25519 sign".to_owned(), median(&floors))),
         target: Some(Target::AtMost(2.5)),
         note: format!(
-            "{:.0} durable pushes/s over {CONNECTIONS} connections, the generator's sealing \
-             included; {refused} refused; {syncs}",
+            "{:.0} durable pushes/s over {CONNECTIONS} connections; {refused} refused, {} sealed \
+             late; {syncs}",
             of(|cost| cost.per_second),
+            stock.late(),
         ),
     }])
 }
 
-/// The future that drives one round of pushes.
-async fn pushes(
-    bed: &Bed,
-    server: &Server,
-    round: u32,
-) -> Result<impl Future<Output = Result<Driven>> + use<>> {
-    let mut connection = Connection::open(server.address()).await?;
-    let key = tox::server_key(&mut connection).await?;
-    let population = bed.population;
+/// Drives one round of pushes.
+async fn pushes(bed: &Bed, server: &Server, stock: &Stock) -> Result<Driven> {
     let pace = Pace {
         connections: CONNECTIONS,
         duration: bed.round,
         rate: None,
     };
-    let seed = clock::unix_s() ^ (u64::from(round) << 40);
-    Ok(drive(server.address(), pace, move |number| {
-        Ok(Pushes {
-            population,
-            key,
-            random: Random::stream(seed, number),
-            number,
-        })
-    }))
+    drive(server.address(), pace, |_| Ok(stock.clone())).await
 }
 
 /// CPU microseconds of the server's own primitives, measured on this core.
@@ -146,7 +113,7 @@ fn us_each(mut primitive: impl FnMut() -> Result<()>) -> Result<f64> {
 }
 
 /// fsync and fdatasync calls a push, counted by the kernel's tracepoints while pushes are driven.
-async fn syncs_per_push(bed: &Bed, server: &Server) -> Result<f64> {
+async fn syncs_per_push(bed: &Bed, server: &Server, stock: &Stock) -> Result<f64> {
     let counts = bed.scratch.path().join("syncs");
     let mut perf = Command::new("perf")
         .args(["stat", "-x", ",", "-o"])
@@ -160,7 +127,7 @@ async fn syncs_per_push(bed: &Bed, server: &Server) -> Result<f64> {
         .stderr(Stdio::null())
         .spawn()
         .context("start perf")?;
-    let driven = pushes(bed, server, u32::MAX).await?.await;
+    let driven = pushes(bed, server, stock).await;
     let pid = i32::try_from(perf.id()).ok().and_then(Pid::from_raw);
     rustix::process::kill_process(pid.context("perf has no id")?, Signal::INT)
         .context("stop perf")?;

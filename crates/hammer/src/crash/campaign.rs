@@ -181,7 +181,7 @@ impl Campaign {
     /// Waits for the search index, which loads behind the first answers.
     async fn settle(&mut self, connection: &mut Connection) -> Result<()> {
         let began = clock::now();
-        while tox::ask(connection, &tox::search("nobody")).await?.c == INTERNAL {
+        while tox::ask(connection, &tox::search("nobody", 0)).await?.c == INTERNAL {
             ensure!(began.elapsed() < START_WAIT, "search stays away");
             tokio::time::sleep(POLL).await;
         }

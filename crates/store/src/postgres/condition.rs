@@ -1,14 +1,14 @@
 //! Whether writes are accepted, and the probe that finds out when they are again.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::ports::store::Health;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::Connector;
+use super::connection::{Connector, Refusal, RefusalKind};
 use super::statements::Query;
 
 /// Pause between two probes.
@@ -17,20 +17,71 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WAIT: Duration = Duration::from_secs(5);
 
 /// What the last attempt to write says about the next.
-pub(crate) struct Condition(watch::Sender<Health>);
+///
+/// A server that takes no more connections is no reason to pause: workers that have one write on.
+/// Only when the last of them has none do batches wait, and the workers see for themselves when
+/// there is a place again.
+pub(crate) struct Condition {
+    writes: watch::Sender<Health>,
+    crowd: Mutex<Crowd>,
+    workers: u32,
+}
+
+/// The workers that find no place in the database.
+#[derive(Default)]
+struct Crowd {
+    out: u32,
+    /// What the database told the last of them.
+    said: String,
+}
+
+/// A worker without a place, as long as this is held.
+pub(crate) struct CrowdedOut<'c>(&'c Condition);
+
+impl Drop for CrowdedOut<'_> {
+    fn drop(&mut self) {
+        self.0.crowd().out -= 1;
+    }
+}
 
 impl Condition {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Health::Ready))
+    pub(crate) fn new(workers: u32) -> Self {
+        Self {
+            writes: watch::Sender::new(Health::Ready),
+            crowd: Mutex::default(),
+            workers,
+        }
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.0.borrow().clone()
+        let health = self.writes.borrow().clone();
+        match (health, self.crowded_out()) {
+            (Health::Ready, Some(why)) => Health::WritesPaused(why),
+            (health, _) => health,
+        }
+    }
+
+    /// Notes that a worker finds no place.
+    pub(crate) fn crowd_out(&self, said: String) -> CrowdedOut<'_> {
+        let mut crowd = self.crowd();
+        crowd.out += 1;
+        crowd.said = said;
+        CrowdedOut(self)
+    }
+
+    /// Why no worker has a place, if none has.
+    pub(crate) fn crowded_out(&self) -> Option<String> {
+        let crowd = self.crowd();
+        (crowd.out >= self.workers).then(|| crowd.said.clone())
+    }
+
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why writes are paused; `None` when they are not.
     pub(crate) fn paused(&self) -> Option<String> {
-        match &*self.0.borrow() {
+        match &*self.writes.borrow() {
             Health::Ready => None,
             Health::WritesPaused(why) | Health::ReadOnly(why) => Some(why.clone()),
         }
@@ -38,7 +89,7 @@ impl Condition {
 
     /// An attempt failed.
     pub(crate) fn pause(&self, why: &str) {
-        self.0.send_if_modified(|health| {
+        self.writes.send_if_modified(|health| {
             match health {
                 Health::ReadOnly(_) => return false,
                 Health::Ready => tracing::warn!("writes are paused: {why}"),
@@ -51,11 +102,11 @@ impl Condition {
 
     /// An attempt succeeded.
     pub(crate) fn resume(&self) {
-        self.0.send_if_modified(|health| {
+        self.writes.send_if_modified(|health| {
             if !matches!(health, Health::WritesPaused(_)) {
                 return false;
             }
-            tracing::info!("the database takes writes again");
+            tracing::info!("writes are sent to the database again");
             *health = Health::Ready;
             true
         });
@@ -63,13 +114,13 @@ impl Condition {
 
     /// The store was closed.
     pub(crate) fn close(&self) {
-        self.0
+        self.writes
             .send_replace(Health::ReadOnly("the store is closed".to_owned()));
     }
 
     /// Waits until writes are not paused, at most this long.
     pub(crate) async fn until_ready(&self, wait: Duration) {
-        let mut changes = self.0.subscribe();
+        let mut changes = self.writes.subscribe();
         let ready = changes.wait_for(|health| *health == Health::Ready);
         // Whoever waits looks again either way.
         let _ready_or_not = timeout(wait, ready).await;
@@ -78,7 +129,8 @@ impl Condition {
 
 /// Probes while writes are paused. Runs until the store is closed.
 pub(crate) async fn watch_over(connector: Arc<Connector>, condition: Arc<Condition>) {
-    let mut changes = condition.0.subscribe();
+    let mut changes = condition.writes.subscribe();
+    let mut resumed: Option<Instant> = None;
     loop {
         // What is waited for is a lock on the value: not to be held on.
         let gone = changes
@@ -88,8 +140,15 @@ pub(crate) async fn watch_over(connector: Arc<Connector>, condition: Arc<Conditi
         if gone || matches!(condition.health(), Health::ReadOnly(_)) {
             return;
         }
+        // Where the probe gets through and batches do not, they are not tried all the time.
+        if resumed.is_some_and(|at| at.elapsed() < PROBE_EVERY) {
+            sleep(PROBE_EVERY).await;
+        }
         match probe(&connector, &condition).await {
-            Ok(()) => condition.resume(),
+            Ok(()) => {
+                condition.resume();
+                resumed = Some(Instant::now());
+            }
             Err(why) => {
                 condition.pause(&why);
                 sleep(PROBE_EVERY).await;
@@ -98,10 +157,14 @@ pub(crate) async fn watch_over(connector: Arc<Connector>, condition: Arc<Conditi
     }
 }
 
-/// Writes something as durably as a batch. A write that waits is not given up while its server is
-/// the one that takes writes: each one given up would leave a process waiting in the database.
+/// Writes something as durably as a batch, if there is a connection to be had. A write that waits is
+/// not given up while its server is the one that takes writes: each one given up would leave a
+/// process waiting in the database.
 async fn probe(connector: &Connector, condition: &Condition) -> Result<(), String> {
-    let mut connection = connector.connect().await.map_err(|refusal| refusal.said)?;
+    let mut connection = match connector.connect().await {
+        Ok(connection) => connection,
+        Err(refusal) => return answers(refusal),
+    };
     let server = connection.server();
     let mut write = pin!(connection.commit(Query::Probe, &[]));
     loop {
@@ -111,9 +174,24 @@ async fn probe(connector: &Connector, condition: &Condition) -> Result<(), Strin
                 .map_err(|(failure, _)| failure.into_reason());
         }
         condition.pause("the database does not finish a write; does it wait for a standby?");
-        let other = connector.connect().await.map_err(|refusal| refusal.said)?;
-        if other.server() != server {
-            return Err("another server has taken over".to_owned());
+        // A server without a place for one more is there all the same, and may be the same one.
+        match connector.connect().await {
+            Ok(other) if other.server() != server => {
+                return Err("another server has taken over".to_owned());
+            }
+            Ok(_) => {}
+            Err(refusal) => answers(refusal)?,
         }
+    }
+}
+
+/// A server that takes no more connections answers: whoever has one sees whether it takes writes.
+fn answers(refusal: Refusal) -> Result<(), String> {
+    match refusal.kind {
+        RefusalKind::Full => Ok(()),
+        RefusalKind::Unreachable
+        | RefusalKind::Tls
+        | RefusalKind::Login
+        | RefusalKind::NoDatabase => Err(refusal.said),
     }
 }

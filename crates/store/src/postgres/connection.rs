@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
@@ -17,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::failure::{Failure, is_broken, reason};
 use super::statements::Query;
 use super::target::{Server, Target};
+use crate::files::read_small;
 
 /// What every session is set to, as far as the database knows the setting. Plans by index whatever
 /// the statistics say, made once; time-outs are ours, except that of waiting for a row's lock,
@@ -37,11 +39,14 @@ const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
      WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
+/// Largest file of a password.
+const PASSWORD_FILE_BYTES_MAX: u64 = 4096;
+
 /// Parameters of a statement.
 pub(crate) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
     /// In words, with the server's name.
@@ -168,19 +173,25 @@ impl Connector {
             return Ok(None);
         };
         let shown = path.display().to_string();
-        let reading = tokio::task::spawn_blocking(move || std::fs::read(path));
-        let read = match reading.await {
-            Ok(read) => read,
-            Err(_) => return Err(unreachable_server("the server is stopping".to_owned())),
+        let reading = spawn_blocking(move || read_small(&path, PASSWORD_FILE_BYTES_MAX));
+        let read = match timeout(self.connect_wait, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => return Err(unreachable_server("the server is stopping".to_owned())),
+            // A file system that hangs; the next connection asks again.
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
         match read {
-            Ok(bytes) => Ok(Some(bytes.trim_ascii_end().to_vec())),
+            Ok(bytes) => Ok(Some(first_line(&bytes).trim_ascii_end().to_vec())),
             Err(error) => Err(Refusal {
                 kind: RefusalKind::Login,
                 said: format!("cannot read the password file {shown}: {error}"),
             }),
         }
     }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes)
 }
 
 fn unreachable_server(said: String) -> Refusal {

@@ -5,6 +5,8 @@ use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use super::connection::Refusal;
+
 /// Raised by `kv_commit` when it changed nothing because a check failed or a key came meanwhile.
 const REFUSED: &str = "40K01";
 
@@ -15,8 +17,10 @@ pub(crate) enum Failure {
     Refused,
     /// The database undid the statement to let another one pass. Nothing changed.
     Again(String),
-    /// The database did not get to it: nothing was sent.
-    NotSent(String),
+    /// A row was locked for longer than we wait. Nothing changed, and other rows may be free.
+    Locked(String),
+    /// There is no connection: nothing was sent.
+    NotSent(Refusal),
     /// Anything else; whether a commit was applied is unknown.
     Away(String),
 }
@@ -29,6 +33,7 @@ impl Failure {
             Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
                 Self::Again(reason(error))
             }
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => Self::Locked(reason(error)),
             Some(_) | None => Self::Away(reason(error)),
         }
     }
@@ -37,7 +42,8 @@ impl Failure {
     pub(crate) fn into_reason(self) -> String {
         match self {
             Self::Refused => "the database refused the batch again and again".to_owned(),
-            Self::Again(said) | Self::NotSent(said) | Self::Away(said) => said,
+            Self::Again(said) | Self::Locked(said) | Self::Away(said) => said,
+            Self::NotSent(refusal) => refusal.said,
         }
     }
 }

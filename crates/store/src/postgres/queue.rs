@@ -4,6 +4,7 @@
 //! only check it, and alike. Among batches that share a key the first come goes first.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,59 @@ impl Job {
         drop(self.share);
         if self.reply.send(outcome).is_err() {
             tracing::debug!("a batch was decided after its caller had left");
+        }
+    }
+}
+
+/// Batches that were taken together. Those that nobody has answered when it goes, as in a panic,
+/// give their keys back; their callers learn that the outcome is unknown.
+pub(crate) struct Group<'q> {
+    queue: &'q Queue,
+    jobs: Vec<Job>,
+}
+
+impl Deref for Group<'_> {
+    type Target = [Job];
+
+    fn deref(&self) -> &[Job] {
+        &self.jobs
+    }
+}
+
+impl Group<'_> {
+    /// Answers the batches for which there is an outcome, and keeps the others.
+    pub(crate) fn answer(
+        &mut self,
+        outcome: impl Fn(&Job) -> Option<Result<Version, CommitError>>,
+    ) {
+        let mut left = Vec::with_capacity(self.jobs.len());
+        for job in self.jobs.drain(..) {
+            match outcome(&job) {
+                Some(outcome) => {
+                    self.queue.done(&job.batch.touches);
+                    job.answer(outcome);
+                }
+                None => left.push(job),
+            }
+        }
+        self.jobs = left;
+    }
+
+    /// Answers all.
+    pub(crate) fn answer_all(mut self, outcome: &Result<Version, CommitError>) {
+        self.answer(|_| Some(outcome.clone()));
+    }
+
+    /// Batches that were not sent go first again.
+    pub(crate) fn put_back(mut self) {
+        self.queue.put_back(std::mem::take(&mut self.jobs));
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        for job in &self.jobs {
+            self.queue.done(&job.batch.touches);
         }
     }
 }
@@ -86,21 +140,20 @@ impl Queue {
         Ok(())
     }
 
-    /// The next batches to commit in one call; `None` when the queue is closed and empty. Whoever
-    /// takes them hands them to [`Queue::done`] or [`Queue::put_back`].
-    pub(crate) async fn next(&self) -> Option<Vec<Job>> {
+    /// The next batches to commit in one call; `None` when the queue is closed and empty.
+    pub(crate) async fn next(&self) -> Option<Group<'_>> {
         loop {
             let woken = self.wake.notified();
             {
                 let mut state = self.lock();
-                let group = state.take();
-                if !group.is_empty() {
+                let jobs = state.take();
+                if !jobs.is_empty() {
                     let more = !state.waiting.is_empty();
                     drop(state);
                     if more {
                         self.wake.notify_one();
                     }
-                    return Some(group);
+                    return Some(Group { queue: self, jobs });
                 }
                 if state.closed && state.waiting.is_empty() {
                     drop(state);
@@ -113,13 +166,13 @@ impl Queue {
     }
 
     /// The keys of a batch are free again.
-    pub(crate) fn done(&self, touches: &[Touch]) {
+    fn done(&self, touches: &[Touch]) {
         self.lock().busy.free(touches);
         self.wake.notify_one();
     }
 
     /// Batches that were not sent go first again.
-    pub(crate) fn put_back(&self, jobs: Vec<Job>) {
+    fn put_back(&self, jobs: Vec<Job>) {
         let mut state = self.lock();
         for job in jobs.into_iter().rev() {
             state.busy.free(&job.batch.touches);
@@ -241,5 +294,53 @@ impl Keys {
             }
             self.0.remove(&touch.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use engine::ports::store::Batch;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<Version, CommitError>>;
+
+    /// A batch that writes one key.
+    fn job(key: &'static str) -> (Job, Answer) {
+        let batch = Batch {
+            puts: vec![(Key::from_static(key.as_bytes()), Bytes::new())],
+            ..Batch::default()
+        };
+        let shares = Arc::new(Semaphore::new(1));
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            batch: Planned::of(batch).unwrap_or_else(|_| unreachable!("it asks for nothing")),
+            reply,
+            since: Instant::now(),
+            share: shares.try_acquire_owned().expect("a share"),
+        };
+        (job, answer)
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_cuts_short_is_told_and_gives_its_keys_back() {
+        let queue = Queue::new();
+        let (first, lost) = job("a");
+        assert!(queue.push(first).is_ok());
+        let group = queue.next().await.expect("a group");
+        let (second, answer) = job("a");
+        assert!(queue.push(second).is_ok());
+        assert!(queue.lock().take().is_empty(), "its key is in use");
+        // As unwinding does.
+        drop(group);
+        assert!(lost.await.is_err(), "its caller is told");
+        let group = queue.next().await.expect("the next batch of that key");
+        group.answer_all(&Ok(Version(7)));
+        assert!(matches!(answer.await, Ok(Ok(Version(7)))));
+        assert!(queue.lock().busy.0.is_empty());
     }
 }

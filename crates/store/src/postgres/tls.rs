@@ -9,6 +9,10 @@ use rustls_pki_types::pem::PemObject;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::OpenError;
+use crate::files::read_small;
+
+/// Largest file of authorities: some thousands.
+const CA_FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// What encrypts connections: trusts the authorities in `ca_file`, or the system's. Where nothing
 /// is encrypted it is asked for nothing, and trusts nobody.
@@ -32,7 +36,8 @@ pub(crate) fn connector(tls: bool, ca_file: Option<&Path>) -> Result<MakeRustlsC
 
 fn roots_of(path: &Path) -> Result<RootCertStore, OpenError> {
     let unreadable = |said: String| OpenError::Authorities(format!("{}: {said}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes =
+        read_small(path, CA_FILE_BYTES_MAX).map_err(|error| unreadable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
@@ -52,7 +57,10 @@ fn system_roots() -> Result<RootCertStore, OpenError> {
     let (added, _unusable) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
         let said = found.errors.first().map_or_else(
-            || "the system has none; name a file with sslrootcert".to_owned(),
+            || {
+                "the system has none; name a file by store.ca_file, or sslrootcert in the URL"
+                    .to_owned()
+            },
             ToString::to_string,
         );
         return Err(OpenError::Authorities(said));

@@ -204,9 +204,10 @@ async fn a_server_that_hangs() {
         .batch_execute("BEGIN; SELECT * FROM kv_rec FOR UPDATE")
         .await
         .expect("a lock");
-    refused(&*store, "1/row", COMMIT_WAIT).await;
+    let why = refused(&*store, "1/row", COMMIT_WAIT).await;
+    assert!(why.contains("locked for too long"), "{why}");
+    assert_eq!(store.health(), Health::Ready, "other rows may be written");
     client.batch_execute("ROLLBACK").await.expect("a release");
-    until_ready(&*store).await;
     store.commit(put("1/row", "2")).await.expect("a commit");
 
     // What a switch-over in place looks like. Whoever has a connection reads on.
@@ -240,14 +241,15 @@ async fn a_server_that_hangs() {
     store.close().await;
 }
 
-/// As the database says it, on the row `1/full`.
+/// Has the database say that its disk is full, on the row `1/full`.
+const FULL_DISK: &str = "
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON kv_rec FOR EACH ROW
+        WHEN (new.k = '1/full') EXECUTE FUNCTION full_disk()";
+
 async fn a_full_disk(client: &tokio_postgres::Client, store: &dyn Store) {
-    let full = "
-        CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$;
-        CREATE TRIGGER full_disk BEFORE INSERT ON kv_rec FOR EACH ROW
-            WHEN (new.k = '1/full') EXECUTE FUNCTION full_disk()";
-    client.batch_execute(full).await.expect("a trigger");
+    client.batch_execute(FULL_DISK).await.expect("a trigger");
     let why = refused(store, "1/full", COMMIT_WAIT).await;
     assert!(why.contains("disk is full"), "{why}");
     client
@@ -316,6 +318,82 @@ async fn no_connections_left() {
     })
     .await;
     store.commit(put("1/row", "2")).await.expect("a commit");
+    store.close().await;
+}
+
+/// The probe finds no connection, as the workers have the last ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writes_go_on_after_a_pause_without_a_connection_left_for_the_probe() {
+    let server = start(Settings {
+        connections: 10,
+        ..Settings::default()
+    });
+    let store = open(&server.url()).await;
+    let ours = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'sealbook'";
+    until("the workers are connected", async || {
+        sql(&server.url(), ours).await.len() == 4
+    })
+    .await;
+    sql(&server.url(), FULL_DISK).await;
+    let (mut others, mut drivers) = (Vec::new(), JoinSet::new());
+    while let Ok((client, connection)) = tokio_postgres::connect(&server.url(), NoTls).await {
+        drivers.spawn(connection);
+        others.push(client);
+    }
+    let why = refused(&*store, "1/full", COMMIT_WAIT).await;
+    assert!(why.contains("disk is full"), "{why}");
+    until_ready(&*store).await;
+    store.commit(put("1/row", "1")).await.expect("a commit");
+    assert_eq!(
+        sql_on(&others[0], ours).await,
+        4,
+        "no connection was made or lost"
+    );
+    store.close().await;
+}
+
+async fn sql_on(client: &tokio_postgres::Client, query: &str) -> usize {
+    client.query(query, &[]).await.expect("a query").len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_crowd_takes_every_connection_while_the_server_is_paused() {
+    let server = start(Settings {
+        connections: 20,
+        ..Settings::default()
+    });
+    let store = open(&server.url()).await;
+    store.commit(put("1/row", "0")).await.expect("a commit");
+    for with_pause in [true, false] {
+        if with_pause {
+            block_in_place(|| server.pause()).expect("a pause");
+            refused(&*store, "1/row", COMMIT_WAIT).await;
+            until_paused(&*store).await;
+            block_in_place(|| server.resume()).expect("a resume");
+        }
+        let crowd = block_in_place(|| server.exhaust()).expect("a crowd");
+        // Each worker finds out by a batch, or with the first that is told to all.
+        until("the workers have no connection left", async || {
+            let outcome = store.commit(put("1/row", "1")).await;
+            let told =
+                matches!(outcome, Err(CommitError::Unavailable(why)) if why.contains("no more"));
+            told && matches!(store.health(), Health::WritesPaused(_))
+        })
+        .await;
+        let why = refused(&*store, "1/row", QUEUE_WAIT).await;
+        assert!(why.contains("no more connections"), "{why}");
+        if with_pause {
+            block_in_place(|| server.pause()).expect("a pause");
+            refused(&*store, "1/row", COMMIT_WAIT).await;
+            block_in_place(|| server.resume()).expect("a resume");
+        }
+        drop(crowd);
+        until_ready(&*store).await;
+        until("a commit", async || {
+            store.commit(put("1/row", "2")).await.is_ok()
+        })
+        .await;
+    }
     store.close().await;
 }
 

@@ -45,6 +45,43 @@ async fn eight_at_once_on_an_empty_database() {
     assert_eq!(rows, ["8"]);
 }
 
+/// Sessions of a store, by the name its URL gives them.
+async fn sessions(url: &str, name: &str) -> usize {
+    let of = format!("SELECT 1 FROM pg_stat_activity WHERE application_name = '{name}'");
+    rig::sql(url, &of).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_twice_at_once_and_dropping_end_everything() {
+    let url = rig::fresh_url("").await;
+    for (name, closes) in [("closed", true), ("dropped", false)] {
+        let named = format!("{url}&application_name={name}");
+        let store = open(&named).await;
+        let batches = (0..200).map(|at| {
+            let store = store.clone();
+            async move { store.commit(put(&format!("1/{name}/{at}"), "1")).await }
+        });
+        let mut writing: JoinSet<_> = batches.collect();
+        writing.join_next().await;
+        if closes {
+            tokio::join!(store.close(), store.close());
+            assert_eq!(
+                store.health(),
+                Health::ReadOnly("the store is closed".into())
+            );
+            store.close().await;
+        }
+        writing.abort_all();
+        while writing.join_next().await.is_some() {}
+        drop(store);
+        let begun = tokio::time::Instant::now();
+        while sessions(&url, name).await > 0 {
+            assert!(begun.elapsed().as_secs() < 30, "{name}: sessions stay");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_later_schema_is_refused() {
     let url = rig::fresh_url("").await;
@@ -118,6 +155,17 @@ async fn passwords_decide(server: &Postgres) {
         .await
         .expect("the file's password");
     store.close().await;
+    fs::write(file.path(), "right\nand a remark\n").expect("write");
+    let store = store::open(&bare, options.clone()).await;
+    store.expect("the first line is it").close().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    options.password_file = Some(pipe);
+    let refused = store::open(&bare, options.clone()).await.err();
+    let said = refused.expect("a pipe is not waited for").to_string();
+    assert!(said.contains("regular"), "{said}");
     options.password_file = Some("/nowhere".into());
     let refused = store::open(&bare, options).await.err();
     let said = refused
@@ -132,7 +180,7 @@ async fn without_tls(server: &Postgres) {
     let said = refused.to_string();
     assert!(matches!(refused, OpenError::NotTrusted { .. }), "{said}");
     assert!(
-        said.contains("sslmode=disable"),
+        said.contains("sslmode=disable") && said.contains("store.ca_file"),
         "it says what to do: {said}"
     );
 }

@@ -1,21 +1,18 @@
 //! P1 and P2: registrations through HTTP beside the naive design, and beside the one call of the
 //! database they cannot do without.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use crypto::boxed::BoxPublicKey;
 use pgrig::Postgres;
 
 use super::Site;
 use super::bare::Commits;
 use super::spent::{Spent, Watched};
 use crate::bench::line::{Line, Target};
-use crate::bench::push::Primitives;
+use crate::bench::push::{AHEAD_MARGIN, AHEAD_PER_SECOND, Primitives};
+use crate::bench::stock::{Pushes, Stock};
 use crate::bench::{Bed, CONNECTIONS, cost};
-use crate::clock;
 use crate::http::Connection;
 use crate::log_view::Trust;
 use crate::random::Random;
@@ -24,81 +21,17 @@ use crate::stats::{median, ms, percentile};
 use crate::tox::{self, Profile, Record};
 use crate::traffic::{Driven, Pace, Request, Source, drive};
 
-/// Requests sealed ahead for each second of a first round.
-const AHEAD_PER_SECOND: f64 = 6_000.0;
-/// How much more than the last round took is sealed ahead of the next.
-const AHEAD_MARGIN: f64 = 2.0;
 /// The log has taken in what was registered when its size has not changed for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Registrations of new names, sealed to one server before they are needed, so that the generator's
-/// cryptography takes no time from what is measured.
-struct Stock {
-    key: BoxPublicKey,
-    ready: VecDeque<Vec<u8>>,
-    random: Random,
-    made: u64,
-    /// Requests that had to be sealed while the server was driven.
-    late: u64,
-}
+/// Always the same request.
+struct Same(Vec<u8>);
 
-impl Stock {
-    async fn of(server: &Server) -> Result<Self> {
-        let mut connection = Connection::open(server.address()).await?;
-        Ok(Self {
-            key: tox::server_key(&mut connection).await?,
-            ready: VecDeque::new(),
-            random: Random::new(clock::unix_s()),
-            made: 0,
-            late: 0,
-        })
-    }
-
-    fn seal(&mut self) -> Result<Vec<u8>> {
-        self.made += 1;
-        let profile = Profile::new(format!("p{:09}", self.made), self.random.next(), self.made);
-        let record = Record {
-            version: 1,
-            privacy: 1,
-        };
-        profile.push(&self.key, &record, &mut self.random)
-    }
-
-    fn fill(&mut self, count: f64) -> Result<()> {
-        while f64::from(u32::try_from(self.ready.len()).unwrap_or(u32::MAX)) < count {
-            let body = self.seal()?;
-            self.ready.push_back(body);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self) -> Result<Vec<u8>> {
-        if let Some(body) = self.ready.pop_front() {
-            return Ok(body);
-        }
-        self.late += 1;
-        self.seal()
-    }
-}
-
-/// What a connection sends: the next of a stock, or always the same.
-enum Registrations {
-    Stock(Arc<Mutex<Stock>>),
-    Same(Vec<u8>),
-}
-
-impl Source for Registrations {
+impl Source for Same {
     fn next(&mut self) -> Result<Request> {
-        let body = match self {
-            Self::Stock(stock) => stock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()?,
-            Self::Same(body) => body.clone(),
-        };
         Ok(Request {
             path: tox::API,
-            body,
+            body: self.0.clone(),
             kind: 0,
         })
     }
@@ -108,7 +41,7 @@ impl Source for Registrations {
 struct Registry<'a> {
     server: &'a Server,
     database: &'a Postgres,
-    stock: Arc<Mutex<Stock>>,
+    stock: Stock,
     /// Reads the log that has to take everything in; `None` where there is none.
     trust: Option<Trust>,
     rounds: Vec<Spent>,
@@ -121,7 +54,7 @@ impl<'a> Registry<'a> {
         Ok(Self {
             server,
             database,
-            stock: Arc::new(Mutex::new(Stock::of(server).await?)),
+            stock: Stock::of(server, Pushes::Registrations).await?,
             trust: None,
             rounds: Vec::new(),
             newest: Driven::default(),
@@ -139,17 +72,14 @@ impl<'a> Registry<'a> {
     async fn round(&mut self, bed: &Bed) -> Result<()> {
         let last = self.rounds.last().map(|round| round.per_second);
         let rate = last.map_or(AHEAD_PER_SECOND, |rate| rate * AHEAD_MARGIN);
-        self.lock().fill(rate * bed.round.as_secs_f64())?;
+        self.stock.fill(rate * bed.round.as_secs_f64())?;
         let pace = Pace {
             connections: CONNECTIONS,
             duration: bed.round,
             rate: None,
         };
         let driving = async {
-            let driven = drive(self.server.address(), pace, |_| {
-                Ok(Registrations::Stock(Arc::clone(&self.stock)))
-            })
-            .await?;
+            let driven = drive(self.server.address(), pace, |_| Ok(self.stock.clone())).await?;
             self.quiet().await?;
             Ok(driven)
         };
@@ -177,10 +107,6 @@ impl<'a> Registry<'a> {
             }
             tokio::time::sleep(QUIET).await;
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Stock> {
-        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn p99_ms(&self) -> Result<f64> {
@@ -246,9 +172,7 @@ impl Floor {
             duration: bed.round,
             rate: None,
         };
-        let driving = drive(hello.address(), pace, |_| {
-            Ok(Registrations::Same(body.clone()))
-        });
+        let driving = drive(hello.address(), pace, |_| Ok(Same(body.clone())));
         self.http.push(cost(hello, driving).await?.0.us_per_request);
         self.open.push(Primitives::measure()?.open_us);
         Ok(())
@@ -280,8 +204,8 @@ fn rates(ours: &Registry<'_>, rival: &Registry<'_>) -> Result<Line> {
             their.database_us,
             ours.refused,
             rival.refused,
-            ours.lock().late,
-            rival.lock().late,
+            ours.stock.late(),
+            rival.stock.late(),
         ),
     })
 }
