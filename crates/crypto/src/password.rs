@@ -1,5 +1,6 @@
 //! The edit password: made by the server, shown once, kept as a keyed hash.
 
+use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
@@ -13,6 +14,8 @@ const VOWELS: &[u8; 5] = b"aeiou";
 const SYLLABLES: usize = 6;
 /// Domain separation of [`hash`].
 const HASH_DOMAIN: &[u8] = b"sealbook/password/v1";
+/// Domain separation of [`wrap_legacy`].
+const LEGACY_DOMAIN: &[u8] = b"sealbook/password-legacy/v1";
 
 /// Makes a password of six syllables such as `bab-cec-dif-fog-huj-kal`: 23 characters, each
 /// syllable a consonant of `bcdfghjklmnpqrstvwxyz`, a vowel of `aeiou` and a consonant.
@@ -55,6 +58,32 @@ pub fn verify(
     stored: &[u8; 32],
 ) -> bool {
     let computed = Zeroizing::new(hash(pepper, salt, password));
+    token::equal(computed.as_slice(), stored)
+}
+
+/// What is stored of a password that the original toxme server keeps as
+/// `salt || SHA-512(salt || password)`:
+/// `HMAC-SHA-256(pepper, frame("sealbook/password-legacy/v1", salt, SHA-512(salt || password)))`.
+///
+/// Those passwords have 4 to 6 syllables, so some have only 44 bits: within reach of whoever gets
+/// hold of plain SHA-512 hashes. Wrapped, they are worth nothing without the pepper.
+#[must_use]
+pub fn wrap_legacy(pepper: &Secret<[u8; 32]>, salt: &[u8; 16], digest: &[u8; 64]) -> [u8; 32] {
+    token::hmac_sha256(pepper, &[LEGACY_DOMAIN, salt, digest])
+}
+
+/// Whether `password` has the stored hash of [`wrap_legacy`]; takes the same time whichever byte
+/// differs.
+#[must_use]
+pub fn verify_legacy(
+    pepper: &Secret<[u8; 32]>,
+    salt: &[u8; 16],
+    password: &str,
+    stored: &[u8; 32],
+) -> bool {
+    let hasher = Sha512::new().chain_update(salt).chain_update(password);
+    let digest = Zeroizing::new(<[u8; 64]>::from(hasher.finalize()));
+    let computed = Zeroizing::new(wrap_legacy(pepper, salt, &digest));
     token::equal(computed.as_slice(), stored)
 }
 
@@ -118,6 +147,35 @@ mod tests {
         assert!(!verify(&pepper, &[3; 16], "bab-bac", &stored));
         assert!(!verify(&pepper, &[3; 16], "", &stored));
     }
+
+    #[test]
+    fn an_old_password_is_told_by_its_wrapped_digest() {
+        // python3: hashlib.sha512(bytes(range(16)) + b"bab-cec-dif-fog").hexdigest()
+        let digest: [u8; 64] = data_encoding::HEXLOWER
+            .decode(OLD_DIGEST.as_bytes())
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let salt: [u8; 16] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let (pepper, other) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let stored = wrap_legacy(&pepper, &salt, &digest);
+        assert!(verify_legacy(&pepper, &salt, "bab-cec-dif-fog", &stored));
+        assert!(!verify_legacy(&other, &salt, "bab-cec-dif-fog", &stored));
+        assert!(!verify_legacy(
+            &pepper,
+            &[0; 16],
+            "bab-cec-dif-fog",
+            &stored
+        ));
+        assert!(!verify_legacy(&pepper, &salt, "bab-cec-dif-foh", &stored));
+        // Neither scheme takes what the other has stored.
+        assert!(!verify(&pepper, &salt, "bab-cec-dif-fog", &stored));
+        let new = hash(&pepper, &salt, "bab-cec-dif-fog");
+        assert!(!verify_legacy(&pepper, &salt, "bab-cec-dif-fog", &new));
+    }
+
+    const OLD_DIGEST: &str = "9cfc8a68ed25d36c720579a7c21a32127e814d8dc1a33f5d9932d991cb3355a6\
+        a95fd44b7653a0f9a157071f43dad7113abbcd4845b3e138df6ec682ead5d987";
 
     proptest! {
         #[test]

@@ -275,9 +275,9 @@ fn name_code(error: &NameError) -> i8 {
         NameError::Invalid => -29,                     // ERROR_INVALID_NAME
         NameError::UnknownKey => -30,                  // ERROR_UNKNOWN_NAME
         NameError::InvalidId => -31,                   // ERROR_INVALID_ID
-        NameError::Elsewhere => -41,                   // ERROR_LOOKUP_FAILED
+        NameError::Elsewhere(_) => -41,                // ERROR_LOOKUP_FAILED
         NameError::Unknown => -42,                     // ERROR_NO_USER
-        NameError::Loading | NameError::Internal(_) => -43, // ERROR_LOOKUP_INTERNAL
+        NameError::Loading | NameError::Busy | NameError::Internal(_) => -43, // ERROR_LOOKUP_INTERNAL
     }
 }
 
@@ -301,7 +301,8 @@ fn name_words(error: &NameError) -> &'static str {
         NameError::Invalid => "A name has 1 to 63 characters, and some words are reserved.",
         NameError::UnknownKey => "No name is known for this key, or its owner does not tell it.",
         NameError::InvalidId => "This is not the public key of a Tox ID.",
-        NameError::Elsewhere => "This server knows names of its own domain only.",
+        NameError::Elsewhere(_) => "Pages show names of this domain only.",
+        NameError::Busy => "Too much is under way. Try again in a minute.",
         NameError::Unknown => {
             "Nobody has this name here. Names are found by their exact spelling, letter by letter."
         }

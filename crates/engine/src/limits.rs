@@ -47,6 +47,10 @@ pub const REMOTE_ABSENT_KEPT: Duration = Duration::from_secs(60);
 /// How long a failure is kept, so that a server in trouble is not asked again at once.
 pub const REMOTE_FAILED_KEPT: Duration = Duration::from_secs(15);
 
+/// Records of another server taken over in one unit of work: three reads each, so that one round
+/// trip reads them all, and six writes, far below the store's 32,768 operations.
+pub const IMPORT_RECORDS_MAX: usize = 256;
+
 /// Links or map pages read in one round trip.
 pub const READ_KEYS_MAX: usize = 1024;
 

@@ -212,6 +212,12 @@ pub(crate) struct ToxRecordRow {
     /// Nobody proved to hold the key.
     #[prost(bool, tag = "8")]
     pub(crate) unproven: bool,
+    /// How the password is hashed: 0 as those we make, 1 as the original server did, wrapped.
+    #[prost(uint32, tag = "9")]
+    pub(crate) password_scheme: u32,
+    /// Unproven, but the operator's word stands for it: the key's binding holds as a proven one.
+    #[prost(bool, tag = "10")]
+    pub(crate) vouched: bool,
 }
 
 /// The name a Tox key is bound to.
@@ -221,7 +227,8 @@ pub(crate) struct ToxKeyRow {
     pub(crate) name: String,
     #[prost(uint32, tag = "2")]
     pub(crate) visibility: u32,
-    /// Nobody proved to hold the key: whoever does may bind it to another name.
+    /// Nobody proved to hold the key, nor vouched for it: whoever holds it may bind it to another
+    /// name.
     #[prost(bool, tag = "3")]
     pub(crate) unproven: bool,
 }

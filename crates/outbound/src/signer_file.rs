@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | `log.key` | an Ed25519 seed | checkpoints of the log |
 //! | `record.key` | an Ed25519 seed | memorabilia of Tox records |
-//! | `toxme.key` | an X25519 secret | opening sealed requests; made from `record.key` |
+//! | `toxme.key` | an X25519 secret | opening sealed requests; made from `record.key`, or adopted |
 //! | `commitment.key` | a MAC key | labels of private handles |
 //! | `pepper.key` | a MAC key | hashes of passwords and of released names |
+//!
+//! A directory that adopts the key of an original toxme server has its 32 bytes both in `toxme.key`
+//! and in `record.key`: that server used them as X25519 secret and as Ed25519 seed alike.
 
 mod adapters;
 
@@ -90,6 +93,16 @@ pub enum KeyError {
         /// What is wrong, without its content.
         reason: String,
     },
+    /// The directory has a toxme key of its own.
+    #[error(
+        "{} holds another key than the one to adopt: clients that pinned one of the two could not \
+         reach this server; adopt a key in a new data directory, before its first start",
+        path.display()
+    )]
+    OtherToxmeKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused something.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -110,6 +123,45 @@ pub enum KeyError {
 /// # Errors
 /// See [`KeyError`].
 pub fn open(dir: &Path, store_is_empty: bool, rng: &dyn Rng) -> Result<ServerKeys, KeyError> {
+    read_or_make(dir, store_is_empty, || Seeds::draw(rng))?.keys(dir)
+}
+
+/// As [`open`], for a directory that has the key of an original toxme server, or is to have it: made
+/// with it, or else found with it.
+///
+/// # Errors
+/// See [`KeyError`].
+pub fn adopt(
+    dir: &Path,
+    store_is_empty: bool,
+    key: &Secret<[u8; 32]>,
+    rng: &dyn Rng,
+) -> Result<ServerKeys, KeyError> {
+    let seeds = read_or_make(dir, store_is_empty, || Seeds {
+        toxme: BoxSecretKey::from_bytes(*key.expose()),
+        record: Secret::new(*key.expose()),
+        ..Seeds::draw(rng)
+    })?;
+    if !crypto::token::equal(seeds.toxme.expose(), key.expose()) {
+        let path = dir.join(TOXME_KEY);
+        return Err(KeyError::OtherToxmeKey { path });
+    }
+    seeds.keys(dir)
+}
+
+/// Reads the `key` file of an original toxme server: 64 hexadecimal digits.
+///
+/// # Errors
+/// `Malformed` or `Io`.
+pub fn read_original(path: &Path) -> Result<Secret<[u8; 32]>, KeyError> {
+    read_key(path)
+}
+
+fn read_or_make(
+    dir: &Path,
+    store_is_empty: bool,
+    seeds: impl FnOnce() -> Seeds,
+) -> Result<Seeds, KeyError> {
     let mut missing = Vec::new();
     let mut present = Vec::new();
     for name in FILES {
@@ -123,9 +175,9 @@ pub fn open(dir: &Path, store_is_empty: bool, rng: &dyn Rng) -> Result<ServerKey
         (None, _) => {}
         (Some(path), _) if !store_is_empty => return Err(KeyError::Missing { path }),
         (Some(path), Some(present)) => return Err(KeyError::Partial { path, present }),
-        (Some(_), None) => make(dir, &Seeds::draw(rng))?,
+        (Some(_), None) => make(dir, &seeds())?,
     }
-    Seeds::read(dir)?.keys(dir)
+    Seeds::read(dir)
 }
 
 /// Keys that no file has: for a store that is gone when the process ends.

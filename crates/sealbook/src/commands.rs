@@ -3,6 +3,7 @@
 mod completion;
 mod config;
 mod delete;
+mod import;
 mod key;
 mod known;
 mod log;
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     Lookup(lookup::Lookup),
     /// Find names by a part of them
     Search(search::Search),
+    /// Take over what another server has
+    #[command(subcommand)]
+    Import(import::Import),
     /// Verify a log
     #[command(subcommand)]
     Log(log::Log),
@@ -87,6 +91,7 @@ impl Command {
             Self::ResetPassword(command) => command.run(output),
             Self::Lookup(command) => command.run(output),
             Self::Search(command) => command.run(output),
+            Self::Import(command) => command.run(output),
             Self::Log(command) => command.run(output),
             Self::Store(command) => command.run(output),
             Self::Completion(command) => command.run(output),

@@ -99,7 +99,10 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
 }
 
 /// A token that SIGTERM and SIGINT cancel.
-fn stop_on_signals() -> Result<CancellationToken, Failure> {
+///
+/// # Errors
+/// When the system does not let us listen to them.
+pub(crate) fn stop_on_signals() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)
@@ -118,7 +121,8 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-async fn finish(tasks: &TaskTracker, what: &str) {
+/// Waits for tasks that were told to end, for some seconds.
+pub(crate) async fn finish(tasks: &TaskTracker, what: &str) {
     tasks.close();
     if timeout(FINISH_TIME, tasks.wait()).await.is_err() {
         tracing::warn!(what, "did not end in time; what is stored is whole");

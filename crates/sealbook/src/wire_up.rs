@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use crypto::secret::Secret;
 use engine::ports::Ports;
 use engine::ports::rng::{Rng, draw};
 use engine::ports::store::{Direction, Freshness, Key, KeyRange, Store};
@@ -24,7 +25,7 @@ use httpkit::log::RequestLog;
 use httpkit::routes::Route;
 use httpkit::stack;
 use outbound::remembered::Remembered;
-use outbound::signer_file::{self, ServerKeys};
+use outbound::signer_file::{self, KeyError, ServerKeys};
 use outbound::system::{OsRng, SystemTimer};
 use store::OpenError;
 
@@ -61,13 +62,26 @@ pub(crate) struct Wired {
 /// # Errors
 /// A sentence for the operator: what is wrong, where, and what to do.
 pub(crate) async fn wire_up(config: &Config, timer: SystemTimer) -> Result<Wired, Failure> {
+    wire_up_with(config, timer, None).await
+}
+
+/// The same with the key of an original toxme server, if one is given: a new directory adopts it, any
+/// other must have it.
+///
+/// # Errors
+/// As [`wire_up`].
+pub(crate) async fn wire_up_with(
+    config: &Config,
+    timer: SystemTimer,
+    original: Option<&Secret<[u8; 32]>>,
+) -> Result<Wired, Failure> {
     let metrics = Metrics::new().map_err(|error| Failure::failed(chain(&error)))?;
     let options = store::Options {
         on_sync: Some(metrics.on_sync()),
         ..config.store_options()
     };
     let store = open_store(&config.store_url(), options).await?;
-    let wired = over(config, timer, store.clone(), metrics).await;
+    let wired = over(config, timer, store.clone(), metrics, original).await;
     if wired.is_err() {
         store.close().await;
     }
@@ -79,6 +93,7 @@ async fn over(
     timer: SystemTimer,
     store: Arc<dyn Store>,
     metrics: Metrics,
+    original: Option<&Secret<[u8; 32]>>,
 ) -> Result<Wired, Failure> {
     let remembered = remembered(config)?;
     let note = remembered.as_ref().map(load).transpose()?.flatten();
@@ -87,7 +102,7 @@ async fn over(
     if let (true, Some((remembered, _))) = (is_empty, &known) {
         return Err(lost_store(remembered));
     }
-    let keys = open_keys(config, is_empty)?;
+    let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
     let ports = Ports {
         remote_names: outgoing::remote_names(config)?,
@@ -209,16 +224,34 @@ fn lost_store(remembered: &Remembered) -> Failure {
     ))
 }
 
-fn open_keys(config: &Config, store_is_empty: bool) -> Result<ServerKeys, Failure> {
-    let keys = if config.is_in_memory() {
-        signer_file::ephemeral(&OsRng)
-    } else {
-        signer_file::open(&config.keys_dir(), store_is_empty, &OsRng)
+fn open_keys(
+    config: &Config,
+    store_is_empty: bool,
+    original: Option<&Secret<[u8; 32]>>,
+) -> Result<ServerKeys, Failure> {
+    let dir = config.keys_dir();
+    let keys = match original {
+        _ if config.is_in_memory() => signer_file::ephemeral(&OsRng),
+        None => signer_file::open(&dir, store_is_empty, &OsRng),
+        Some(key) => signer_file::adopt(&dir, store_is_empty, key, &OsRng),
     };
-    keys.map_err(|error| Failure::failed(chain(&error)))
+    keys.map_err(|error| {
+        let exit = match &error {
+            KeyError::OtherToxmeKey { .. } => Exit::Conflict,
+            KeyError::Missing { .. }
+            | KeyError::Partial { .. }
+            | KeyError::Malformed { .. }
+            | KeyError::Io { .. } => Exit::Failed,
+        };
+        Failure::new(exit, chain(&error))
+    })
 }
 
-async fn is_empty(store: &dyn Store) -> Result<bool, Failure> {
+/// Whether a store has no row.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn is_empty(store: &dyn Store) -> Result<bool, Failure> {
     let whole = KeyRange {
         start: Key::new(),
         end: None,

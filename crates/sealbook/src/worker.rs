@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::failure::Failure;
 use crate::wire_up::Wired;
 
 /// Pause after a failure.
@@ -25,16 +26,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts a loop for each reconciler and each duty of this process.
 pub(crate) fn start(tasks: &TaskTracker, wired: &Wired, stop: &CancellationToken) {
+    start_reconcilers(tasks, wired, stop);
     let engine = &wired.engine;
-    let appends = Appends {
-        seconds: wired.metrics.appends.clone(),
-        timer: wired.timer,
-    };
-    let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
-    for reconciler in Reconciler::ALL.into_iter().filter(needed) {
-        let appends = (reconciler == Reconciler::Sequence).then(|| appends.clone());
-        tasks.spawn(reconcile(reconciler, engine.clone(), appends, stop.clone()));
-    }
     let names_loaded = wired.names_loaded.clone();
     tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
     tasks.spawn(watch_health(engine.clone(), stop.clone()));
@@ -61,6 +54,30 @@ impl Appends {
         }
         done
     }
+}
+
+/// Starts a loop for each reconciler.
+pub(crate) fn start_reconcilers(tasks: &TaskTracker, wired: &Wired, stop: &CancellationToken) {
+    let engine = &wired.engine;
+    let appends = Appends {
+        seconds: wired.metrics.appends.clone(),
+        timer: wired.timer,
+    };
+    let needed = |reconciler: &Reconciler| reconciler.is_needed(engine);
+    for reconciler in Reconciler::ALL.into_iter().filter(needed) {
+        let appends = (reconciler == Reconciler::Sequence).then(|| appends.clone());
+        tasks.spawn(reconcile(reconciler, engine.clone(), appends, stop.clone()));
+    }
+}
+
+/// Keeps the published head outside the store, once.
+///
+/// # Errors
+/// A sentence for the operator.
+pub(crate) async fn remember_once(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
+    let note = engine.log().head().note.to_vec();
+    let saved = remembered.save(note).await;
+    saved.map_err(|error| Failure::failed(crate::failure::chain(&error)))
 }
 
 /// Warns when a duty begins to fail, and says when it works again; not at every failure between.

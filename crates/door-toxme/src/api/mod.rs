@@ -118,7 +118,7 @@ impl Action {
     /// Whether it is made to change a record.
     fn is_change(self) -> bool {
         match self {
-            Self::Push | Self::Delete => true,
+            Self::Push | Self::Delete | Self::Reset => true,
             Self::Lookup | Self::Status | Self::Reverse | Self::Search => false,
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod doubt;
 pub(crate) mod follow;
 mod forms;
+mod import;
 pub(crate) mod index;
 mod password;
 mod profile;
@@ -30,6 +31,7 @@ use crate::rate::GuardError;
 use crate::types::{Bio, Domain, Name, ToxId, ToxRecord};
 
 pub use forms::{AddForm, Edit};
+pub use import::{Fate, Imported, LegacyPassword};
 pub use profile::{People, Profile};
 pub use read::Status;
 

@@ -13,6 +13,11 @@ use crate::types::{Handle, Name};
 use super::row::malformed;
 use super::{NameError, Names};
 
+/// [`ToxRecordRow::password_scheme`] of a password hashed by [`password::hash`].
+pub(super) const SCHEME_OWN: u32 = 0;
+/// That of a password of the original server, as [`password::wrap_legacy`] keeps it.
+pub(super) const SCHEME_LEGACY: u32 = 1;
+
 /// A name and what somebody takes for its password, capitals lowered: those we make have none.
 pub(super) struct Guess {
     pub(super) name: Name,
@@ -64,8 +69,12 @@ impl Names<'_> {
         Ok(guarded?)
     }
 
-    /// Checks a guess; answers the rows of the name, as this unit of work read them. The commit depends on the name's row: whoever changes the record or its
-    /// password rewrites that row too, so a password that is replaced meanwhile does not pass.
+    /// Checks a guess; answers the rows of the name, as this unit of work read them. The commit
+    /// depends on the name's row: whoever changes the record or its password rewrites that row too,
+    /// so a password that is replaced meanwhile does not pass.
+    ///
+    /// The first right guess of a password that came from an original server hashes it anew, as
+    /// those we make: two writes more, once.
     ///
     /// # Errors
     /// `WrongPassword` (also for an unknown name) or `Internal`.
@@ -78,23 +87,35 @@ impl Names<'_> {
             .get(&NAMES, &guess.name)
             .await?
             .ok_or(NameError::WrongPassword)?;
-        let record = tx
-            .peek(&TOX_RECORDS, &held.identity()?)
+        let identity = held.identity()?;
+        let mut record = tx
+            .peek(&TOX_RECORDS, &identity)
             .await?
             .ok_or_else(|| malformed("name"))?;
-        if self.is_right(&record, &guess.password) {
-            Ok((held, record))
-        } else {
-            Err(NameError::WrongPassword)
+        let salt = self
+            .salt_of(&record, &guess.password)
+            .ok_or(NameError::WrongPassword)?;
+        if record.password_scheme == SCHEME_LEGACY {
+            let pepper = &self.0.ports().pepper;
+            let hash = password::hash(pepper, &salt, guess.password.expose());
+            record.password_hash = hash.to_vec();
+            record.password_scheme = SCHEME_OWN;
+            tx.put(&NAMES, &guess.name, &held);
+            tx.put(&TOX_RECORDS, &identity, &record);
         }
+        Ok((held, record))
     }
 
-    /// Whether the record has this password.
-    fn is_right(&self, record: &ToxRecordRow, guess: &Secret<String>) -> bool {
-        let salt: Option<[u8; 16]> = record.password_salt.as_slice().try_into().ok();
-        let hash: Option<[u8; 32]> = record.password_hash.as_slice().try_into().ok();
+    /// The salt of the record's password, if this is it.
+    fn salt_of(&self, record: &ToxRecordRow, guess: &Secret<String>) -> Option<[u8; 16]> {
+        let salt: [u8; 16] = record.password_salt.as_slice().try_into().ok()?;
+        let hash: [u8; 32] = record.password_hash.as_slice().try_into().ok()?;
+        let verify = match record.password_scheme {
+            SCHEME_OWN => password::verify,
+            SCHEME_LEGACY => password::verify_legacy,
+            _ => return None,
+        };
         let pepper = &self.0.ports().pepper;
-        matches!((salt, hash), (Some(salt), Some(hash))
-            if password::verify(pepper, &salt, guess.expose(), &hash))
+        verify(pepper, &salt, guess.expose(), &hash).then_some(salt)
     }
 }

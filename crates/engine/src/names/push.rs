@@ -196,7 +196,8 @@ async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<Owner, NameEr
     Ok(Owner::New(command.identity, row))
 }
 
-/// Answers also whether the record gets the new password: one that was unproven does.
+/// Answers also whether the record gets the new password: one that was unproven does, unless the
+/// operator vouched for it, as its password then came with it.
 async fn update_in(
     tx: &mut Tx<'_>,
     command: &Command,
@@ -210,7 +211,7 @@ async fn update_in(
     if old.record()?.tox_id.key() != command.auth {
         return Err(NameError::Taken);
     }
-    let was_unproven = old.unproven;
+    let was_unproven = old.unproven && !old.vouched;
     let row = if was_unproven {
         command.password.give(old)
     } else {

@@ -9,9 +9,10 @@ use crate::ports::rng::draw;
 use crate::tables::{NAMES, NameRow, TOX_KEYS, TOX_RECORDS, ToxKeyRow, ToxRecordRow};
 use crate::tx::{Effect, NameChange, NameState, Tx};
 use crate::types::link::{Evidence, Statement};
-use crate::types::{Bio, IdentityId, Label, Name, ToxId, Visibility};
+use crate::types::{Bio, IdentityId, Label, Name, ToxId, UnixMillis, Visibility};
 
 use super::NameError;
+use super::password::SCHEME_OWN;
 use super::row::{DOOR_TOXME, bio_hash};
 
 /// What a record is to say.
@@ -35,7 +36,8 @@ pub(super) struct Change<'c> {
 
 /// The rows that the name has, or is to have.
 pub(super) enum Owner {
-    /// Nobody has it: an identity and a row with the password.
+    /// Nobody has it: an identity, and a row with the password, whether it is vouched for, and the
+    /// time of its last change if that is not now.
     New(IdentityId, ToxRecordRow),
     /// Somebody has it. What the record's row says beyond [`Said`] stays.
     Held(NameRow, ToxRecordRow),
@@ -51,8 +53,8 @@ pub(super) async fn set_in(tx: &mut Tx<'_>, change: Change<'_>) -> Result<ChainH
     let Change {
         name, label, said, ..
     } = change;
-    let (changed_at, visibility) = (change.stamp.at, said.visibility.number());
-    let (held, old, is_new) = match change.owner {
+    let (mut changed_at, visibility) = (change.stamp.at, said.visibility.number());
+    let (held, mut old, is_new) = match change.owner {
         Owner::New(identity, row) => (named(identity), row, true),
         Owner::Held(held, row) => (held, row, false),
     };
@@ -62,8 +64,12 @@ pub(super) async fn set_in(tx: &mut Tx<'_>, change: Change<'_>) -> Result<ChainH
         let before = old.record()?.tox_id.key();
         if before != key {
             tx.delete(&TOX_KEYS, &before);
+            old.vouched = false;
         }
+    } else if old.changed_at_ms != 0 {
+        changed_at = UnixMillis(old.changed_at_ms);
     }
+    let vouched = old.vouched && !said.is_proven;
     let held = NameRow {
         visibility,
         changed_at_ms: changed_at.0,
@@ -77,6 +83,7 @@ pub(super) async fn set_in(tx: &mut Tx<'_>, change: Change<'_>) -> Result<ChainH
         visibility,
         changed_at_ms: changed_at.0,
         unproven: !said.is_proven,
+        vouched,
         ..old
     };
     if is_new {
@@ -87,7 +94,7 @@ pub(super) async fn set_in(tx: &mut Tx<'_>, change: Change<'_>) -> Result<ChainH
     let bound = ToxKeyRow {
         name: name.as_str().into(),
         visibility,
-        unproven: !said.is_proven,
+        unproven: !said.is_proven && !vouched,
     };
     tx.put(&TOX_KEYS, &key, &bound);
     let statement = Statement::SetRecord {
@@ -140,6 +147,7 @@ impl NewPassword {
         ToxRecordRow {
             password_salt: self.salt.to_vec(),
             password_hash: self.hash.to_vec(),
+            password_scheme: SCHEME_OWN,
             ..row
         }
     }

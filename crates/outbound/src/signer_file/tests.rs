@@ -143,3 +143,52 @@ fn a_key_file_may_be_upper_case_and_end_without_a_newline() {
     let again = open(&dir.path().join("keys"), false, &OsRng).unwrap();
     assert_eq!(again.toxme.public_key(), keys.toxme.public_key());
 }
+
+#[test]
+fn the_key_of_an_original_server_is_adopted_once_and_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let (dir, file) = (place.path().join("keys"), place.path().join("key"));
+    fs::write(
+        &file,
+        "000102030405060708090A0B0C0D0E0F101112131415161718191a1b1c1d1e1f",
+    )
+    .unwrap();
+    let key = read_original(&file).unwrap();
+    let keys = adopt(&dir, true, &key, &OsRng).unwrap();
+    // The public keys of the toxme vectors for this seed.
+    let hex = |bytes: [u8; 32]| data_encoding::HEXUPPER.encode(&bytes);
+    assert_eq!(
+        hex(keys.toxme.public_key()),
+        "8F40C5ADB68F25624AE5B214EA767A6EC94D829D3D7B5E1AD1BA6F3E2138285F"
+    );
+    assert_eq!(
+        hex(keys.record.public_key()),
+        "03A107BFF3CE10BE1D70DD18E74BC09967E4D6309BA50D5F1DDC8664125531B8"
+    );
+    let before = contents(&dir);
+    for store_is_empty in [true, false] {
+        let again = adopt(&dir, store_is_empty, &key, &OsRng).unwrap();
+        assert_eq!(public(&again), public(&keys));
+        let opened = open(&dir, store_is_empty, &OsRng).unwrap();
+        assert_eq!(public(&opened), public(&keys));
+    }
+    assert_eq!(contents(&dir), before);
+}
+
+#[test]
+fn no_key_is_adopted_in_the_place_of_another() {
+    let (dir, _) = made();
+    let dir = dir.path().join("keys");
+    let before = contents(&dir);
+    let key = Secret::new([7; 32]);
+    for store_is_empty in [true, false] {
+        let refused = adopt(&dir, store_is_empty, &key, &OsRng).err().unwrap();
+        assert!(
+            matches!(&refused, KeyError::OtherToxmeKey { path } if *path == dir.join(TOXME_KEY))
+        );
+    }
+    assert_eq!(contents(&dir), before);
+    let absent = adopt(&dir.join("none"), false, &key, &OsRng);
+    assert!(matches!(absent, Err(KeyError::Missing { .. })));
+    assert!(!dir.join("none").exists());
+}

@@ -73,6 +73,13 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// Starts a command that is told nothing and whose words nobody reads.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Runs a command that must succeed, and reads the object it prints.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(&[&["--json"], arguments].concat());

@@ -9,6 +9,7 @@
 mod client;
 mod convert;
 mod harness;
+mod import;
 mod operate;
 mod postgres;
 mod remote;
