@@ -37,6 +37,14 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("names.release_after", "never", "\"never\""),
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
+    ("web.enabled", "false", "false"),
+    ("web.people", "false", "false"),
+    ("web.title", "Names & keys", "\"Names & keys\""),
+    (
+        "web.contact",
+        "mailto:me@names.example",
+        "\"mailto:me@names.example\"",
+    ),
     ("limits.enabled", "false", "false"),
 ];
 
@@ -106,6 +114,7 @@ fn every_default_can_be_read_and_is_what_the_reference_says() {
     assert_eq!(days, 30);
     assert_eq!(config.log.merge_delay.0.as_millis(), 200);
     assert!(config.toxme.require_secure && config.toxme.strict_possession);
+    assert!(config.web.enabled && config.web.people);
     assert!(config.limits.enabled);
 }
 
@@ -269,6 +278,10 @@ fn values_that_are_out_of_bounds_are_refused() {
         "store.connections=many",
         "store.url=file:",
         "log.origin=a b",
+        "web.title=a\u{7}b",
+        "web.title=Sixty-three characters, which is more than would fit on a page",
+        "web.contact=me@names.example",
+        "web.contact=javascript:alert(1)",
         "log.origin=a+b",
         "log.merge_delay=61s",
         "log.merge_delay=200",
