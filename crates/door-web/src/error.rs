@@ -135,7 +135,7 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged(_) => StatusCode::FORBIDDEN,
             Self::Name(NameError::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Name(NameError::Loading) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Name(NameError::Loading | NameError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Name(NameError::Internal(internal)) if internal.is_unavailable() => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -41,6 +41,14 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
     ("toxme.remote_lookups", "true", "true"),
+    ("web.enabled", "false", "false"),
+    ("web.people", "false", "false"),
+    ("web.title", "Names & keys", "\"Names & keys\""),
+    (
+        "web.contact",
+        "mailto:me@names.example",
+        "\"mailto:me@names.example\"",
+    ),
     ("limits.enabled", "false", "false"),
     (
         "upstreams.toxme",
@@ -119,6 +127,7 @@ fn every_default_can_be_read_and_is_what_the_reference_says() {
     assert_eq!(days, 30);
     assert_eq!(config.log.merge_delay.0.as_millis(), 200);
     assert!(config.toxme.require_secure && config.toxme.strict_possession);
+    assert!(config.web.enabled && config.web.people);
     assert!(config.limits.enabled);
     assert!(!config.toxme.remote_lookups && !config.outbound.allow_private);
 }
@@ -283,6 +292,10 @@ fn values_that_are_out_of_bounds_are_refused() {
         "store.connections=many",
         "store.url=file:",
         "log.origin=a b",
+        "web.title=a\u{7}b",
+        "web.title=Sixty-three characters, which is more than would fit on a page",
+        "web.contact=me@names.example",
+        "web.contact=javascript:alert(1)",
         "log.origin=a+b",
         "log.merge_delay=61s",
         "log.merge_delay=200",
