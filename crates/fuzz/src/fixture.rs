@@ -155,6 +155,7 @@ fn link() -> Vec<u8> {
             tox_id: ToxId::parse(id).expect("a Tox ID"),
             bio_hash: Hash([4; 32]),
             visibility: Visibility::Searchable,
+            is_proven: true,
         },
         evidence: Evidence::Boxed { kid: None },
         created_at: UnixMillis(1_400_000_000_000),

@@ -264,7 +264,11 @@ mod tests {
     fn as_much_of_an_address_is_shown_as_is_wanted() {
         let address = "::ffff:203.0.113.77".parse().unwrap();
         let secure = true;
-        let client = Some(ClientContext { address, secure });
+        let client = Some(ClientContext {
+            address,
+            secure,
+            https: secure,
+        });
         assert_eq!(Addresses::Full.shown(client).unwrap(), "203.0.113.77");
         assert_eq!(
             Addresses::Truncated.shown(client).unwrap(),

@@ -1,29 +1,18 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
 mod outgoing;
+mod router;
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use crypto::secret::Secret;
 use engine::ports::Ports;
-use engine::ports::rng::{Rng, draw};
 use engine::ports::store::{Direction, Freshness, Key, KeyRange, Store};
-use engine::ports::timer::Timer;
 use engine::{Engine, Settings};
-use httpkit::client_ip::ClientPolicy;
-use httpkit::clock::Clock;
-use httpkit::csrf::Csrf;
-use httpkit::limits::with_timeout;
-use httpkit::log::RequestLog;
-use httpkit::routes::Route;
-use httpkit::stack;
 use outbound::remembered::Remembered;
 use outbound::signer_file::{self, KeyError, ServerKeys};
 use outbound::system::{OsRng, SystemTimer};
@@ -33,9 +22,8 @@ use crate::config::{Config, StoreUrl};
 use crate::failure::{Exit, Failure, chain};
 use crate::health;
 use crate::metrics::{self, Metrics};
+use router::{doors, nothing_here, wrapped};
 
-/// Time a request has, its body included.
-const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
 /// Directory of the embedded store, in the data directory.
@@ -308,91 +296,6 @@ async fn check_remembered(
             chain(&error)
         ))
     })
-}
-
-/// Every door on one router.
-fn doors(config: &Config, engine: &Engine, health: Router) -> Router {
-    let tlog = door_tlog::State {
-        engine: engine.clone(),
-    };
-    let toxme = door_toxme::State {
-        engine: engine.clone(),
-        settings: door_toxme::Settings {
-            require_secure: config.toxme.require_secure,
-        },
-    };
-    let doors = health
-        .merge(door_toxme::router(toxme))
-        .merge(door_tlog::router(tlog))
-        .merge(crate::openapi::router(()));
-    if !config.web.enabled {
-        return doors.fallback(nothing_here);
-    }
-    let web = web(config, engine);
-    doors
-        .merge(door_web::door(web.clone()))
-        .fallback(move |request| door_web::not_found(web.clone(), request))
-}
-
-/// What the pages need.
-fn web(config: &Config, engine: &Engine) -> door_web::State {
-    let public_url = config.server.public_url.as_ref();
-    let public_url = public_url.map(|url| url.as_str().to_owned());
-    let draw_token = || draw(&OsRng as &dyn Rng);
-    let (title, contact) = (&config.web.title, &config.web.contact);
-    door_web::State {
-        engine: engine.clone(),
-        csrf: Csrf::new(draw_token, public_url.clone()),
-        settings: Arc::new(door_web::Settings {
-            require_secure: config.toxme.require_secure,
-            has_people: config.web.people,
-            title: title.as_ref().map(|title| title.as_str().to_owned()),
-            contact: contact.as_ref().map(|contact| contact.as_str().to_owned()),
-            public_url,
-            release_after: config.names.release_after.0,
-        }),
-    }
-}
-
-async fn nothing_here() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "nothing here\n")
-}
-
-/// The route table of each API, by its name in logs and metrics.
-const APIS: &[(&str, &[Route])] = &[
-    ("toxme", door_toxme::ROUTES),
-    ("log", door_tlog::ROUTES),
-    ("web", door_web::ROUTES),
-    ("server", health::ROUTES),
-    ("server", metrics::ROUTES),
-    ("server", crate::openapi::ROUTES),
-];
-
-fn wrapped(
-    config: &Config,
-    timer: SystemTimer,
-    router: Router,
-    metrics: &Metrics,
-) -> Result<Router, Failure> {
-    let clock =
-        Clock::new(move || u64::try_from(timer.monotonic().as_micros()).unwrap_or(u64::MAX));
-    let is_local_trial = config.server.public_url.is_none();
-    let trusted = config.server.trusted_proxies.trusted();
-    let clients = ClientPolicy::new(trusted, is_local_trial, &clock);
-    let ids_from = u64::from_be_bytes(draw(&OsRng as &dyn Rng));
-    let requests = metrics.requests(APIS);
-    let requests = requests.map_err(|error| Failure::failed(chain(&error)))?;
-    let log = RequestLog::new(clock, config.log.ip.0, requests, ids_from);
-    let router = with_timeout(router, REQUEST_TIME, too_late);
-    Ok(stack::wrap(router, Arc::new(clients), Arc::new(log)))
-}
-
-fn too_late() -> Response {
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the request took too long\n",
-    )
-        .into_response()
 }
 
 /// A path for people: relative ones from where the process runs.

@@ -169,6 +169,7 @@ fn passwords(place: &Place) {
             box_key: keys.toxme,
             label_key: keys.commitment,
             pepper: keys.pepper,
+            remote_names: None,
         };
         let engine = Engine::open(ports, settings()).await.unwrap();
         let name = |name| Name::parse(name).unwrap();

@@ -193,7 +193,7 @@ async fn with_log(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
-    worker::start_reconcilers(&workers, &wired, &stop_workers);
+    worker::start_reconcilers(&workers, wired, &stop_workers);
     let done = pass.run(stop).await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
