@@ -8,6 +8,7 @@ use axum::response::Response;
 use engine::names::AddForm;
 use engine::types::Name;
 use httpkit::csrf::Token;
+use httpkit::log::Change;
 use httpkit::page::NEVER_STORED;
 
 use super::problem::{Problem, is_mendable};
@@ -75,11 +76,11 @@ pub(crate) async fn show(
 ///
 /// Toxme wire specification, section 9: 200 with the password, or 400 and the form again.
 pub(crate) async fn submit(Shared(state): Shared<State>, posted: Posted) -> Response {
-    match add(&state, &posted).await {
+    Change::mark(match add(&state, &posted).await {
         Ok(response) => response,
         Err(refusal) if is_mendable(&refusal) => again(&state, &posted, refusal),
         Err(refusal) => refusal.page(&state, &posted.visit.id),
-    }
+    })
 }
 
 async fn add(state: &State, posted: &Posted) -> Result<Response, Refusal> {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use engine::names::{Edit, NameError, Profile};
 use engine::types::{Name, Visibility};
 use httpkit::csrf::Token;
+use httpkit::log::Change;
 use serde::Deserialize;
 
 use super::add::with_token;
@@ -82,11 +83,11 @@ pub(crate) async fn show(
 ///
 /// Toxme wire specification, section 9: back to the record, or 400 and the form again.
 pub(crate) async fn submit(Shared(state): Shared<State>, posted: Posted) -> Response {
-    match perform(&state, &posted).await {
+    Change::mark(match perform(&state, &posted).await {
         Ok(response) => response,
         Err(refusal) if is_mendable(&refusal) => again(&state, &posted, refusal),
         Err(refusal) => refusal.page(&state, &posted.visit.id),
-    }
+    })
 }
 
 async fn open(state: &State, token: &Token, name: &str) -> Result<Response, Refusal> {

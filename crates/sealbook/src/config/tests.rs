@@ -50,6 +50,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         "\"mailto:me@names.example\"",
     ),
     ("limits.enabled", "false", "false"),
+    ("limits.connections", "5", "5"),
+    ("limits.connections_per_address", "6", "6"),
     (
         "upstreams.toxme",
         "https://{host}:8443/api",
@@ -57,8 +59,6 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
-    ("limits.connections", "5", "5"),
-    ("limits.connections_per_address", "6", "6"),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
