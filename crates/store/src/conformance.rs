@@ -42,6 +42,7 @@ pub async fn run(make: impl AsyncFn() -> Shared) {
     races::absent_checks_hold_until_the_commit(make().await).await;
     races::version_checks_hold_until_the_commit(make().await).await;
     races::batches_without_checks_do_not_mix(make().await).await;
+    races::reads_never_go_back(make().await).await;
     reads::reads_are_snapshots(make().await).await;
     reads::stale_reads_do_not_outlive_a_commit(make().await).await;
     reads::time_is_told(&*make().await).await;

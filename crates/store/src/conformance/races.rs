@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::ports::store::{Batch, CommitError, Direction, Expect, Freshness, Store, Version};
+use engine::ports::store::{Batch, CommitError, Direction, Expect, Freshness, Key, Store, Version};
 use tokio::task::JoinSet;
 
-use super::{Shared, commit, expecting, get, key, put, puts, scan};
+use super::{Shared, commit, expecting, get, key, put, puts, puts_of, scan};
 
 const RACERS: usize = 64;
 
@@ -148,4 +148,55 @@ pub(super) async fn batches_without_checks_do_not_mix(store: Shared) {
         };
         assert_eq!(one, two, "both keys are as the last batch left them");
     }
+}
+
+/// While batches of many rows are committed, a read of one row shows no batch that a later read of all
+/// of them does not.
+pub(super) async fn reads_never_go_back(store: Shared) {
+    const ROWS: usize = 64;
+    const BATCHES: u64 = 200;
+    let names: Vec<String> = (0..ROWS).map(|row| format!("back/{row}")).collect();
+    let batch = |number: u64| {
+        let text = number.to_string();
+        puts_of(
+            names
+                .iter()
+                .map(|name| (key(name), text.clone().into()))
+                .collect(),
+        )
+    };
+    commit(&*store, batch(0)).await;
+    let batches: Vec<Batch> = (1..=BATCHES).map(batch).collect();
+    let mut writer = JoinSet::new();
+    let writing = Arc::clone(&store);
+    writer.spawn(async move {
+        for batch in batches {
+            commit(&*writing, batch).await;
+        }
+    });
+    let keys: Vec<Key> = names.iter().map(|name| key(name)).collect();
+    for one in keys.iter().cycle() {
+        let ended = writer.try_join_next();
+        let [seen] = numbers(&*store, std::slice::from_ref(one)).await[..] else {
+            unreachable!("one answer per key")
+        };
+        let all = numbers(&*store, &keys).await;
+        let (least, most) = (all.iter().min(), all.iter().max());
+        assert_eq!(least, most, "a read is of one moment");
+        assert!(least >= Some(&seen), "{least:?} after {seen}");
+        if let Some(ended) = ended {
+            return ended.expect("writer");
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn numbers(store: &dyn Store, keys: &[Key]) -> Vec<u64> {
+    let found = store.get_many(keys, Freshness::Now).await.expect("read");
+    let number = |record: Option<(Version, bytes::Bytes)>| {
+        let (_, value) = record.expect("a row");
+        let text = std::str::from_utf8(&value).expect("text");
+        text.parse().expect("number")
+    };
+    found.into_iter().map(number).collect()
 }
