@@ -136,6 +136,7 @@ impl Committer {
         // The version is used up whatever comes: the batch may be found on disk later.
         self.counters.version = version;
         let writing = self.shared.cache.writing(writes.keys());
+        let start = self.syncs.start();
         let written = self.disk.write(batch);
         drop(writing);
         written.map_err(|error| self.engine_refusal(&error))?;
@@ -143,7 +144,6 @@ impl Committer {
         let State::Writing(marks) = &mut self.state else {
             return Ok(());
         };
-        let start = self.syncs.start();
         let marked = self.disk.mark(marks, commit);
         self.syncs.stop(start);
         marked.map_err(|error| {
@@ -157,7 +157,8 @@ impl Committer {
         })
     }
 
-    /// Refuses, below `least` bytes at any rate, before the engine meets a full disk, since a failed write costs it its handle.
+    /// Refuses before the engine meets a full disk, as a failed write costs it its handle; at any rate
+    /// below `least` bytes.
     fn require_space(&self, least: u64) -> Result<(), Refusal> {
         let space = match self.disk.space(self.directory.path()) {
             Ok(space) => space,
