@@ -1,5 +1,5 @@
 //! P3 and P4: look-ups through the record cache, beside the embedded store, and shared by two
-//! processes.
+//! processes; beside those, two that share nothing but the core and the load.
 //!
 //! A cache over a shared store keeps what is asked for and lets the rest grow old within a second, so
 //! each round is driven for a while before it counts.
@@ -47,27 +47,32 @@ pub(super) async fn measure(bed: &Bed, count: u64) -> Result<Vec<Line>> {
     let site = Site::start(bed, &format!("lookups-{count}"))?;
     let first = site.serve(bed).await?;
     bed.fill(&first, names.population).await?;
-    let embedded = embedded(bed, &site).await?;
+    let embedded = alone(bed, &site, "embedded").await?;
     bed.fill(&embedded, names.population).await?;
+    let other = alone(bed, &site, "other").await?;
+    bed.fill(&other, names.population).await?;
     let second = answering(&site.launch(bed, "data-of-the-second")?).await?;
-    let [mut file, mut one, mut two] = [Seen::default(), Seen::default(), Seen::default()];
+    let [mut file, mut apart, mut one, mut two] = <[Seen; 4]>::default();
     for round in 0..bed.rounds {
         bed.output
             .progress(&format!("P3, P4 at {count} names, round {}", round + 1));
         let both = [&first, &second];
         file.round(bed, &names, round, &[&embedded], None).await?;
+        apart
+            .round(bed, &names, round, &[&embedded, &other], None)
+            .await?;
         one.round(bed, &names, round, &[&first], Some(&site))
             .await?;
         two.round(bed, &names, round, &both, Some(&site)).await?;
     }
-    Ok(lines(count, &file, &one, &two))
+    Ok(lines(count, [&file, &apart, &one, &two]))
 }
 
-/// A server with the embedded store.
-async fn embedded(bed: &Bed, site: &Site) -> Result<Server> {
-    let mut launch = site.launch(bed, "data-of-the-embedded")?;
-    launch.set("store.url=file:store-of-the-embedded".to_owned());
-    launch.set("keys.dir=data-of-the-embedded/keys".to_owned());
+/// A server with an embedded store and keys of its own.
+async fn alone(bed: &Bed, site: &Site, name: &str) -> Result<Server> {
+    let mut launch = site.launch(bed, &format!("data-of-{name}"))?;
+    launch.set(format!("store.url=file:store-of-{name}"));
+    launch.set(format!("keys.dir=data-of-{name}/keys"));
     answering(&launch).await
 }
 
@@ -123,8 +128,9 @@ impl Names {
     }
 }
 
-fn lines(count: u64, file: &Seen, one: &Seen, two: &Seen) -> Vec<Line> {
-    let [file_spent, one_spent, two_spent] = [file, one, two].map(|it| Spent::median(&it.rounds));
+fn lines(count: u64, seen: [&Seen; 4]) -> Vec<Line> {
+    let [file_spent, apart_spent, one_spent, two_spent] = seen.map(|it| Spent::median(&it.rounds));
+    let [file, _, one, two] = seen;
     let p3 = Line {
         id: "P3",
         what: format!("look-up at {count} names on PostgreSQL, server CPU a request"),
@@ -148,8 +154,14 @@ fn lines(count: u64, file: &Seen, one: &Seen, two: &Seen) -> Vec<Line> {
         yardstick: Some(("one process".to_owned(), one_spent.server_us)),
         target: Some(Target::AtMost(1.1)),
         note: format!(
-            "{:.0} requests/s against {:.0}; PostgreSQL {:.2} us a request; {} unexpected answers",
-            two_spent.per_second, one_spent.per_second, two_spent.database_us, two.unexpected,
+            "{:.0} requests/s against {:.0}; PostgreSQL {:.2} us a request; {} unexpected answers; two \
+             embedded servers that share only core and load: {:.1} us, {:.2} times one of them",
+            two_spent.per_second,
+            one_spent.per_second,
+            two_spent.database_us,
+            two.unexpected,
+            apart_spent.server_us,
+            apart_spent.server_us / file_spent.server_us,
         ),
     };
     vec![p3, p4]
