@@ -92,6 +92,10 @@ pub(crate) async fn serve(config: &Config, output: Output) -> Result<(), Failure
     finish(&connections, "connections").await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
+    if let Some(remembered) = &wired.remembered {
+        // What was published in the end.
+        worker::remember_once(&wired.engine, remembered).await?;
+    }
     if !ends(wired.store.close(), CLOSE_TIME).await {
         tracing::warn!("the store did not close in time; what it acknowledged is kept");
     }

@@ -70,11 +70,14 @@ pub(crate) fn start_reconcilers(tasks: &TaskTracker, wired: &Wired, stop: &Cance
     }
 }
 
-/// Keeps the published head outside the store, once.
+/// Keeps the published head outside the store, once, unless the store is behind what was kept.
 ///
 /// # Errors
 /// A sentence for the operator.
 pub(crate) async fn remember_once(engine: &Engine, remembered: &Remembered) -> Result<(), Failure> {
+    if matches!(engine.health(), Health::ReadOnly(_)) {
+        return Ok(());
+    }
     let note = engine.log().head().note.to_vec();
     let saved = remembered.save(note).await;
     saved.map_err(|error| Failure::failed(crate::failure::chain(&error)))
