@@ -124,13 +124,15 @@ impl Names<'_> {
         self.0.flood().charge_push(caller.address)?;
         let tox_id = edit.tox_id.filter(|text| !is_blank(text));
         let bio = edit.bio.filter(|text| !is_blank(text));
-        let (tox_id, bio) = (tox_id.map(read_tox_id), bio.map(read_bio));
+        // A slip in these costs no guess.
+        let tox_id = tox_id.map(read_tox_id).transpose()?;
+        let bio = bio.map(read_bio).transpose()?;
         let guess = self.guess(name, password).await?;
         let changing = Changing {
             label: self.label(&guess.name),
             guess,
-            tox_id: tox_id.transpose()?,
-            bio: bio.transpose()?,
+            tox_id,
+            bio,
             visibility: edit.visibility,
             stamp: self.stamp(self.0.now()),
         };

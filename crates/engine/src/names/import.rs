@@ -212,11 +212,16 @@ fn not_set(error: NameError) -> Internal {
 async fn compare_in(tx: &mut Tx<'_>, record: &Imported, held: &NameRow) -> Result<Fate, Internal> {
     // The name's row, which this unit of work checks, guards the record.
     let row = tx.peek(&TOX_RECORDS, &held.identity()?).await?;
-    let here = row.ok_or_else(|| malformed("Tox record"))?.record()?;
+    let row = row.ok_or_else(|| malformed("Tox record"))?;
+    let here = row.record()?;
+    // Whoever filled in the form has the password, whatever the record says.
+    let is_by_form = row.unproven && !row.vouched;
     let is_same = here.tox_id == record.tox_id
         && here.bio == record.bio
         && here.visibility == record.visibility;
-    Ok(if is_same {
+    Ok(if is_by_form {
+        Fate::Taken
+    } else if is_same {
         Fate::Same
     } else if here.tox_id.key() == record.tox_id.key() {
         Fate::Changed

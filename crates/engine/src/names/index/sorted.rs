@@ -32,6 +32,9 @@ impl Sorted {
             // No name holds one, while pieces do between names.
             return Vec::new();
         }
+        if usize::try_from(skip).map_or(true, |skip| skip >= self.len()) {
+            return Vec::new();
+        }
         let finder = memmem::Finder::new(fragment.as_bytes());
         let (mut found, mut skip) = (Vec::new(), skip);
         for text in self.0.texts() {
