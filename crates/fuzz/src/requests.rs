@@ -12,7 +12,20 @@ const NOW: UnixMillis = UnixMillis(1_400_000_000_000);
 pub(crate) fn outer(data: &[u8]) {
     if door_toxme::parsers::request(data).is_some() {
         let value = serde_json::from_slice::<Value>(data).expect("what was read is JSON");
-        same_in_python(&value);
+        same_in_python(&without_fractions(value));
+    }
+}
+
+/// Numbers with a fraction may be read back one bit off, and no answer has one.
+fn without_fractions(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => Value::Null,
+        Value::Array(items) => items.into_iter().map(without_fractions).collect(),
+        Value::Object(fields) => {
+            let whole = |(name, value)| (name, without_fractions(value));
+            fields.into_iter().map(whole).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 

@@ -138,8 +138,13 @@ fn effective(loaded: &Loaded, key: &Key, value: Value) -> (Value, String) {
     }
 }
 
-/// A string, a boolean or a list of strings as TOML.
+/// A string, a boolean or a list of strings as TOML. It is written as JSON is, but for the one
+/// character that JSON leaves as it is and TOML does not take.
 fn toml(value: &Value) -> String {
+    json(value).replace('\u{7f}', "\\u007f")
+}
+
+fn json(value: &Value) -> String {
     match value {
         Value::Array(items) => {
             let mut text = String::from("[");
