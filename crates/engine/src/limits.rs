@@ -24,9 +24,16 @@ pub const REMOTE_LOOKUPS_PER_HOUR: u32 = 60;
 /// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
 /// buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
-/// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
+/// Edit passwords, right or wrong, that one network may try for one name per
+/// [`PASSWORD_GUESS_WINDOW`]: more than an owner mistypes. A network is an IPv4 /24 or an IPv6 /48,
+/// what one subscriber or site is given, so that nobody has many for nothing.
 pub const PASSWORD_GUESSES_MAX: u32 = 10;
-/// Window of [`PASSWORD_GUESSES_MAX`].
+/// Edit passwords that all networks together may try for one name in that time. High, as whoever
+/// reaches it keeps the owner out too, and must have 100 networks for it; 8.8 million a year, 2^23.
+/// A password of ours is one of 2205^6 = 2^66.6: found in a year with a chance of 2^-43. One that was
+/// imported may have 4 syllables, 2205^4 = 2^44.4: a chance of 1 in 2.7 million a year.
+pub const PASSWORD_GUESSES_OF_ALL_MAX: u32 = 1000;
+/// Window of [`PASSWORD_GUESSES_MAX`] and [`PASSWORD_GUESSES_OF_ALL_MAX`].
 pub const PASSWORD_GUESS_WINDOW: Duration = Duration::from_secs(3600);
 
 /// Matches on one page of a search (toxme spec, section 2.6).

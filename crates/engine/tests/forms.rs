@@ -3,13 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Settings;
 use engine::chain::append::ChainHead;
 use engine::moving::{Conversion, Order};
-use engine::names::{AddForm, Edit, NameError, Profile, Pushed};
+use engine::names::{AddForm, Caller, Edit, NameError, Profile, Pushed};
 use engine::ports::store::Store;
 use engine::statistics::statistics;
 use engine::types::link::{Evidence, Link, Statement};
@@ -144,7 +145,8 @@ async fn a_name_added_by_form_is_there_and_unproven() {
     let password = pushed.password.unwrap();
     let names = world.engine.names();
     let text = name("alice");
-    let guess = names.check_password(&text, password.expose());
+    let caller = World::caller(1);
+    let guess = names.check_password(&caller, &text, password.expose());
     guess.await.unwrap();
     let seen = profile(&world, "alice").await;
     assert_eq!(seen.tox_id, alice.tox_id());
@@ -480,13 +482,20 @@ async fn forms_and_resets_share_the_limit_of_pushes() {
     names.add(&World::caller(8), form).await.unwrap();
 }
 
+/// A caller of another network than those of [`World::caller`].
+fn elsewhere(network: u8) -> Caller {
+    Caller {
+        address: IpAddr::from([198, 51, network, 1]),
+    }
+}
+
 #[tokio::test]
-async fn guesses_by_form_are_counted_for_the_name() {
+async fn guesses_by_form_are_counted_for_the_name_and_the_network() {
     let world = World::new().await;
     let password = added(&world, "alice", &world.client(1)).await;
     let names = world.engine.names();
     for number in 0..10 {
-        // From many addresses.
+        // From many addresses of one network.
         let caller = World::caller(100 + number);
         let refused = match number % 2 {
             0 => names.remove(&caller, "alice", "wrong").await,
@@ -499,9 +508,36 @@ async fn guesses_by_form_are_counted_for_the_name() {
     }
     let right = names.remove(&World::caller(99), "alice", &password).await;
     assert_refused!(right, NameError::Limited(_));
+    // Neither another name nor the owner is kept out by that.
+    let other = names.remove(&World::caller(99), "bob", "wrong").await;
+    assert_refused!(other, NameError::WrongPassword);
+    let caller = elsewhere(1);
+    let edited = names.edit(&caller, "alice", &password, NOTHING);
+    edited.await.unwrap();
+    let right = names.remove(&World::caller(99), "alice", &password).await;
+    assert_refused!(right, NameError::Limited(_));
     world.clock.advance(Duration::from_secs(3600));
     let right = names.remove(&World::caller(99), "alice", &password).await;
     right.unwrap();
+}
+
+#[tokio::test]
+async fn guesses_from_everywhere_have_a_limit_too() {
+    if !testkit::is_in_memory() {
+        return;
+    }
+    let world = World::new().await;
+    let password = added(&world, "alice", &world.client(1)).await;
+    let names = world.engine.names();
+    for number in 0..1000_u16 {
+        let caller = elsewhere(u8::try_from(number / 10).unwrap());
+        let wrong = names.remove(&caller, "alice", "wrong").await;
+        assert_refused!(wrong, NameError::WrongPassword);
+    }
+    let right = names.remove(&World::caller(1), "alice", &password).await;
+    assert_refused!(right, NameError::Limited(_));
+    // Its key still rules.
+    reset(&world, &world.client(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -516,9 +552,14 @@ async fn a_reset_gives_the_key_a_new_password_and_makes_no_link() {
     assert_eq!(new.split('-').count(), 6);
     assert_eq!(profile(&world, "alice").await, before);
     let names = world.engine.names();
-    let refused = names.check_password(&name("alice"), &old).await;
+    let refused = names
+        .check_password(&World::caller(1), &name("alice"), &old)
+        .await;
     assert_refused!(refused, NameError::WrongPassword);
-    names.check_password(&name("alice"), &new).await.unwrap();
+    names
+        .check_password(&World::caller(1), &name("alice"), &new)
+        .await
+        .unwrap();
     assert_refused!(reset(&world, &bob).await, NameError::UnknownKey);
     world.sequence().await;
     assert_eq!(audit(&world.engine).await.links().count(), 1);
@@ -551,7 +592,7 @@ async fn a_reset_is_sealed_by_the_key_it_names_fresh_and_taken_once() {
     let as_delete = names.release(Some(sealed)).await;
     assert_refused!(as_delete, NameError::Malformed(_));
     let (first, text) = (first.unwrap(), name("alice"));
-    let right = names.check_password(&text, first.expose());
+    let right = names.check_password(&caller, &text, first.expose());
     right.await.unwrap();
 }
 
@@ -847,7 +888,12 @@ async fn edits_against_resets_leave_one_password_that_is_right() {
     let alice = name("alice");
     let mut right = 0;
     for password in &passwords {
-        right += usize::from(names.check_password(&alice, password).await.is_ok());
+        right += usize::from(
+            names
+                .check_password(&World::caller(1), &alice, password)
+                .await
+                .is_ok(),
+        );
     }
     assert_eq!(right, usize::from(!passwords.is_empty()));
     let seen = profile(&world, "alice").await;

@@ -58,7 +58,9 @@ async fn import(world: &World, records: &[Imported]) -> Vec<Fate> {
 
 async fn password(world: &World, guess: &str) -> Result<(), NameError> {
     let names = world.engine.names();
-    names.check_password(&name("alice"), guess).await
+    names
+        .check_password(&World::caller(1), &name("alice"), guess)
+        .await
 }
 
 /// The rows of Tox records, each with its version.

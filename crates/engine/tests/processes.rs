@@ -359,7 +359,9 @@ async fn guesses_of_a_password_are_counted_over_all_processes() {
     let password = push(&fleet, 0, 1).await.unwrap().password.unwrap();
     let guess = async |process: usize, text: &str| {
         let names = fleet.world(process).engine.names();
-        names.check_password(&name("name1"), text).await
+        names
+            .check_password(&World::caller(1), &name("name1"), text)
+            .await
     };
     guess(2, password.expose()).await.unwrap();
     for number in 0..9 {
@@ -416,10 +418,12 @@ async fn a_password_that_another_process_has_replaced_is_wrong_at_once() {
     a.engine.names().release(Some(deletion)).await.unwrap();
     let new = register(2).await;
     let names = b.engine.names();
-    let refused = names.check_password(&name("alice"), old.expose()).await;
+    let refused = names
+        .check_password(&World::caller(1), &name("alice"), old.expose())
+        .await;
     assert!(matches!(refused, Err(NameError::WrongPassword)));
     names
-        .check_password(&name("alice"), new.expose())
+        .check_password(&World::caller(1), &name("alice"), new.expose())
         .await
         .unwrap();
 }

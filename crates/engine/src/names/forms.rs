@@ -108,8 +108,8 @@ impl Names<'_> {
     /// unproven, until that key proves itself by a push or a reset of the password; else it stays
     /// what it was.
     ///
-    /// Every attempt is charged to the address as a push, and as a guess to the name. Four reads in
-    /// three round trips, six writes, two fsyncs.
+    /// Every attempt is charged to the address as a push, and as a guess to the name and the address's
+    /// network. Five reads in three round trips, seven writes, two fsyncs.
     ///
     /// # Errors
     /// `Limited`, `Malformed` for a bad Tox ID or bio, `WrongPassword` (also for an unknown name),
@@ -127,7 +127,7 @@ impl Names<'_> {
         // A slip in these costs no guess.
         let tox_id = tox_id.map(read_tox_id).transpose()?;
         let bio = bio.map(read_bio).transpose()?;
-        let guess = self.guess(name, password).await?;
+        let guess = self.guess(caller, name, password).await?;
         let changing = Changing {
             label: self.label(&guess.name),
             guess,
@@ -141,7 +141,7 @@ impl Names<'_> {
 
     /// Gives a name up by its edit password, as [`Names::release`] does by its key.
     ///
-    /// Charged as [`Names::edit`]. Five reads in three round trips, nine writes (ten on a shared
+    /// Charged as [`Names::edit`]. Six reads in three round trips, ten writes (eleven on a shared
     /// store), two fsyncs.
     ///
     /// # Errors
@@ -153,17 +153,17 @@ impl Names<'_> {
         password: &str,
     ) -> Result<(), NameError> {
         self.0.flood().charge_push(caller.address)?;
-        let guess = self.guess(name, password).await?;
+        let guess = self.guess(caller, name, password).await?;
         let parting = self.parting(Evidence::Password, self.0.now());
         in_tx!(self.0, "remove_name", |tx| self
             .remove_in(tx, &guess, &parting)
             .await)
     }
 
-    /// A guess, charged to its name. What cannot be a name is nobody's.
-    async fn guess(&self, name: &str, password: &str) -> Result<Guess, NameError> {
+    /// A guess, charged to its name and the caller's network. What cannot be a name is nobody's.
+    async fn guess(&self, caller: &Caller, name: &str, password: &str) -> Result<Guess, NameError> {
         let name = Name::parse(name).map_err(|_| NameError::WrongPassword)?;
-        self.charge_guess(&name).await?;
+        self.charge_guess(caller, &name).await?;
         Ok(Guess::new(name, password))
     }
 

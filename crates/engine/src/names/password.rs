@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use crypto::password;
 use crypto::secret::Secret;
 
-use crate::rate::{Guard, GuardError, guard_in};
+use crate::rate::{Guard, GuardError, guard_in, network};
 use crate::tables::{NAMES, NameRow, TOX_RECORDS, ToxRecordRow};
 use crate::tx::{Tx, in_tx};
 use crate::types::{Handle, Name};
 
 use super::row::malformed;
-use super::{NameError, Names};
+use super::{Caller, NameError, Names};
 
 /// [`ToxRecordRow::password_scheme`] of a password hashed by [`password::hash`].
 pub(super) const SCHEME_OWN: u32 = 0;
@@ -33,35 +33,50 @@ impl Guess {
 
 impl Names<'_> {
     /// Checks a name's edit password, in capitals or not. Every guess is counted in the store before
-    /// it is looked at, 10 an hour for a name, whether the name exists or not, on all processes
-    /// together. Never stale: a password that another process has just replaced is wrong here too.
-    /// Two reads and one fsync a guess.
+    /// it is looked at, on all processes together, whether the name exists or not: of one name 10 an
+    /// hour from a network, an IPv4 /24 or an IPv6 /48, and 1,000 from everywhere. Never stale: a
+    /// password that another process has just replaced is wrong here too. Three round trips and one
+    /// fsync a guess.
     ///
     /// # Errors
     /// `Limited`, `WrongPassword` (also for an unknown name) or `Internal`.
-    pub async fn check_password(&self, name: &Name, password: &str) -> Result<(), NameError> {
+    pub async fn check_password(
+        &self,
+        caller: &Caller,
+        name: &Name,
+        password: &str,
+    ) -> Result<(), NameError> {
         let guess = Guess::new(name.clone(), password);
-        self.charge_guess(name).await?;
+        self.charge_guess(caller, name).await?;
         in_tx!(self.0, "check_password", |tx| self
             .unlock_in(tx, &guess)
             .await)?;
         Ok(())
     }
 
-    /// Counts a guess of a name's password, in a unit of work of its own. One fsync.
+    /// Counts a guess of a name's password, in a unit of work of its own. Two reads at once, two
+    /// writes, one fsync.
     ///
     /// # Errors
     /// `Limited` or `Internal`.
-    pub(super) async fn charge_guess(&self, name: &Name) -> Result<(), NameError> {
+    pub(super) async fn charge_guess(&self, caller: &Caller, name: &Name) -> Result<(), NameError> {
         if !self.0.settings().limits_enabled {
             return Ok(());
         }
-        let (guard, now) = (Guard::EditPassword, self.0.now());
-        let label = Handle::Name(name.clone()).label(&self.0.ports().label_key);
-        let guarded = in_tx!(self.0, "guard_password", |tx| guard_in(
-            tx, guard, label.0.0, now
-        )
-        .await);
+        let (ports, now) = (self.0.ports(), self.0.now());
+        let label = Handle::Name(name.clone()).label(&ports.label_key).0.0;
+        let parts: [&[u8]; 3] = [
+            b"sealbook/password-guess/v1",
+            &label,
+            &network(caller.address),
+        ];
+        let from = crypto::token::hmac_sha256(&ports.pepper, &parts);
+        let guards = [
+            (Guard::EditPassword, label),
+            (Guard::EditPasswordFrom, from),
+        ];
+        let guarded = in_tx!(self.0, "guard_password", |tx| guard_in(tx, &guards, now)
+            .await);
         if let Err(GuardError::Limited(_)) = &guarded {
             let refused = &self.0.flood().refused().edit_passwords;
             refused.fetch_add(1, Ordering::Relaxed);

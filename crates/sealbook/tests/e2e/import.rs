@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::names::Caller;
 use engine::ports::Ports;
 use engine::types::Name;
 use engine::{Engine, Settings};
@@ -174,13 +175,20 @@ fn passwords(place: &Place) {
         let engine = Engine::open(ports, settings()).await.unwrap();
         let name = |name| Name::parse(name).unwrap();
         let names = engine.names();
+        let address = [192, 0, 2, 1].into();
+        let caller = Caller { address };
         for _ in 0..2 {
-            let check = names.check_password(&name("alice"), "old-pas-sword").await;
+            let check = names
+                .check_password(&caller, &name("alice"), "old-pas-sword")
+                .await;
             check.unwrap();
         }
         for (of, guess) in [("alice", "old-pas-swore"), ("no-bio", ""), ("no-bio", "x")] {
             assert!(
-                names.check_password(&name(of), guess).await.is_err(),
+                names
+                    .check_password(&caller, &name(of), guess)
+                    .await
+                    .is_err(),
                 "{of}"
             );
         }
