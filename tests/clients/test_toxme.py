@@ -253,7 +253,12 @@ def keys_and_names(report):
         report.answers("the old key is out", push(server, alice, "alice"), -25)
         report.answers("and finds nothing", reverse(server, alice.key), -30)
         report.answers("and cannot delete", delete(server, alice), -30)
-        report.answers("the new key rules", push(server, dave, "alice", "mine"), 0)
+        report.answers("the new key was not asked", reverse(server, dave.key), -30)
+        report.equal("and vouches for nothing", look_up(server, "alice").json()["verify"]["status"], 3)
+        taken = push(server, dave, "alice", "mine")
+        report.answers("the new key rules", taken, 0)
+        report.check("and has the password", isinstance(taken.json()["password"], str), taken.raw)
+        report.equal("its push proves it", look_up(server, "alice").json()["verify"]["status"], 1)
         report.answers("the old key is free", push(server, alice, "alice3"), 0)
         report.answers("the new key deletes", delete(server, dave), 0)
     with Server(UNLIMITED, "toxme.strict_possession=false") as server:

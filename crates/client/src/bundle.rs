@@ -129,8 +129,8 @@ pub struct Registered {
     pub bio_hash: Hash,
     /// Who may find it.
     pub visibility: Visibility,
-    /// Whether the server has seen a request that a key had sealed for this; if not, it was given
-    /// in a form, by anybody.
+    /// Whether the key of the Tox ID proved itself, as far as the newest link can show: the link says
+    /// so, and its evidence is not another key's. If not, somebody else gave the Tox ID.
     pub is_proven: bool,
     /// Position of the newest link in the name's chain: the count of its changes.
     pub seqno: u32,
@@ -249,7 +249,7 @@ impl Opening {
                 tox_id,
                 bio_hash,
                 visibility,
-                is_proven,
+                is_proven: is_proven && link.evidence.may_prove(&tox_id),
                 seqno,
                 evidence: link.evidence,
                 changed_at_ms: link.created_at_ms,

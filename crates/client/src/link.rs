@@ -36,8 +36,8 @@ pub enum Statement {
         bio_hash: Hash,
         /// Who may find it.
         visibility: Visibility,
-        /// Whether the server has seen a request that a key had sealed for this; if not, it was
-        /// given in a form, by anybody.
+        /// Whether the server says that it has seen a request that the key of the Tox ID had sealed
+        /// for this; if not, somebody else gave it.
         is_proven: bool,
     },
     /// The handle was given up.
@@ -70,6 +70,28 @@ pub enum Evidence {
     Unproven,
     /// The operator's own act.
     Operator,
+}
+
+impl Evidence {
+    /// Whether a record that was accepted on this may count as proven by the key of its Tox ID. Not
+    /// when another key sealed it, nor when the link itself says that nobody proved anything. A
+    /// password leaves a record as proven as it was.
+    #[must_use]
+    pub fn may_prove(&self, tox_id: &ToxId) -> bool {
+        match self {
+            Self::Boxed(kid) => *kid == Some(key_id(&tox_id.key())),
+            Self::Signed(_) | Self::Password => true,
+            Self::Unproven | Self::Operator => false,
+        }
+    }
+}
+
+/// The id of a Curve25519 key: `01 21 ‖ key ‖ 0a`.
+fn key_id(key: &[u8; 32]) -> [u8; 35] {
+    let mut id = [0x0a; 35];
+    let parts = [0x01, 0x21].iter().chain(key);
+    id.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    id
 }
 
 /// The bytes are no link that this version can read.
@@ -215,5 +237,30 @@ impl Visibility {
     #[must_use]
     pub const fn number(self) -> u32 {
         self as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_key_s_seal_proves_nothing() {
+        let tox_id = ToxId::new(&[7; 32], [1, 2, 3, 4]);
+        let mut own = [7; 35];
+        (own[0], own[1], own[34]) = (0x01, 0x21, 0x0a);
+        let mut other = own;
+        other[33] ^= 1;
+        for (evidence, may) in [
+            (Evidence::Boxed(Some(own)), true),
+            (Evidence::Boxed(Some(other)), false),
+            (Evidence::Boxed(None), false),
+            (Evidence::Password, true),
+            (Evidence::Signed(other), true),
+            (Evidence::Unproven, false),
+            (Evidence::Operator, false),
+        ] {
+            assert_eq!(evidence.may_prove(&tox_id), may, "{evidence:?}");
+        }
     }
 }

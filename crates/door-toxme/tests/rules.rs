@@ -108,8 +108,11 @@ async fn a_new_name_needs_the_key_of_its_tox_id() {
     assert_eq!(legacy.push_code(&foreign).await, 0);
     let record = legacy.post(&lookup("alice")).await.ok();
     assert_eq!(record["tox_id"], alice.tox_id().to_string());
+    assert_eq!(record["verify"]["status"], 3, "nobody asked alice");
     let own = alice.push("alice", 1, "", door.world.seconds());
     assert_eq!(legacy.push_code(&own).await, 0, "the record's key rules");
+    let record = legacy.post(&lookup("alice")).await.ok();
+    assert_eq!(record["verify"]["status"], 1);
 }
 
 #[tokio::test]
@@ -138,10 +141,16 @@ async fn a_name_can_be_handed_over() {
     assert_eq!(door.push_code(&alice.push("shop", 1, "", now)).await, -25);
     assert_eq!(door.delete_code(&alice.delete(now)).await, -30);
     assert_eq!(door.reverse(alice).await, Err(-30));
-    assert_eq!(door.reverse(bob).await.as_deref(), Ok("shop"));
+    assert_eq!(door.reverse(bob).await, Err(-30), "bob was not asked");
     let record = door.post(&lookup("shop")).await.ok();
     assert_eq!(record["tox_id"], bob.tox_id().to_string());
-    assert_eq!(door.push_code(&bob.push("shop", 1, "", now)).await, 0);
+    assert_eq!(record["verify"]["status"], 3);
+    let taken = door.post(&push(&bob.push("shop", 1, "", now))).await.ok();
+    assert!(
+        taken["password"].is_string(),
+        "alice's is not for bob's name"
+    );
+    assert_eq!(door.reverse(bob).await.as_deref(), Ok("shop"));
     assert_eq!(
         door.push_code(&alice.push("alice", 1, "", now)).await,
         0,

@@ -148,7 +148,7 @@ impl Model {
         if let Some(bound) = elsewhere {
             self.give_up(bound, now);
         }
-        self.set(name, to, privacy, true);
+        self.set(name, to, privacy, by == to);
         // One that nobody had proved gets a password too.
         if holder.is_some_and(|holder| holder.is_proven) {
             Answer::Updated

@@ -9,7 +9,8 @@ use std::time::Duration;
 use engine::Settings;
 use engine::names::{Caller, Elsewhere, NameError, Pushed, Sealed};
 use engine::reconcile::Reconciler;
-use engine::types::{Name, Visibility};
+use engine::types::link::{Evidence, Statement};
+use engine::types::{Kid, Name, Visibility};
 use testkit::{ToxClient, World, audit, check_bundle, default_settings, tox_id};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -50,12 +51,12 @@ fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-/// The names a search finds on one page.
 async fn try_password(world: &World, text: &str, password: &str) -> Result<(), NameError> {
     let (names, caller) = (world.engine.names(), World::caller(1));
     names.check_password(&caller, &name(text), password).await
 }
 
+/// The names a search finds on one page.
 async fn found(world: &World, fragment: &str, page: u64) -> Vec<String> {
     let found = world
         .engine
@@ -154,23 +155,89 @@ async fn after_a_hand_over_only_the_new_key_rules() {
     assert_refused!(release(&world, &old).await, NameError::UnknownKey);
     let names = world.engine.names();
     assert_refused!(names.reverse(&hex(old.key())).await, NameError::UnknownKey);
-    assert_eq!(names.reverse(&hex(new.key())).await.unwrap(), name("alice"));
+    // The new key was not asked.
+    assert!(!names.lookup("alice", None).await.unwrap().is_proven);
+    assert_refused!(names.reverse(&hex(new.key())).await, NameError::UnknownKey);
     names
         .check_password(&World::caller(1), &name("alice"), password.expose())
         .await
         .unwrap();
     // The old key is free at once.
     push(&world, &old, "bob").await.unwrap();
-    assert!(
-        push(&world, &new, "alice")
-            .await
-            .unwrap()
-            .password
-            .is_none()
-    );
+    // The new one takes the name by a push of its own, and with it the password.
+    let taken = push(&world, &new, "alice").await.unwrap();
+    let old_password = try_password(&world, "alice", password.expose()).await;
+    assert_refused!(old_password, NameError::WrongPassword);
+    let own = taken.password.expect("a password that the old owner lacks");
+    try_password(&world, "alice", own.expose()).await.unwrap();
+    assert!(names.lookup("alice", None).await.unwrap().is_proven);
+    assert_eq!(names.reverse(&hex(new.key())).await.unwrap(), name("alice"));
+    let again = push(&world, &new, "alice").await.unwrap();
+    assert!(again.password.is_none());
     // A name is not handed to a key that has one.
     let onto_bob = new.hand_over(&old.tox_id(), "alice", world.seconds());
     assert_refused!(send(&world, onto_bob).await, NameError::KeyBoundElsewhere);
+}
+
+/// Who is named by another key has no less of a say than who is named in a form.
+#[tokio::test]
+async fn a_name_handed_to_a_key_that_was_not_asked_does_not_hold_it() {
+    let world = open_world().await;
+    let (thief, alice) = (world.client(1), world.client(2));
+    push(&world, &thief, "junk").await.unwrap();
+    let handed = thief.hand_over(&alice.tox_id(), "junk", world.seconds());
+    assert!(send(&world, handed).await.unwrap().password.is_none());
+    world.sequence().await;
+    let (_, link) = check_bundle(&world.engine, "junk").await.unwrap();
+    let link = link.unwrap();
+    let sealed_by = Some(Kid::curve25519(&thief.key()));
+    assert_eq!(link.evidence, Evidence::Boxed { kid: sealed_by });
+    let Statement::SetRecord { is_proven, .. } = link.statement else {
+        unreachable!("{link:?}");
+    };
+    assert!(!is_proven);
+    // The key takes the name it wants, and gives the other up.
+    let own = push(&world, &alice, "alice").await.unwrap();
+    assert!(own.password.is_some());
+    let names = world.engine.names();
+    assert_refused!(names.lookup("junk", None).await, NameError::Unknown);
+    assert_eq!(
+        names.reverse(&hex(alice.key())).await.unwrap(),
+        name("alice")
+    );
+
+    // Or deletes it, or confirms it by a reset.
+    for (byte, is_kept) in [(3, false), (4, true)] {
+        let (thief, owner) = (world.client(byte), world.client(byte + 10));
+        let text = format!("junk{byte}");
+        push(&world, &thief, &text).await.unwrap();
+        let handed = thief.hand_over(&owner.tox_id(), &text, world.seconds());
+        send(&world, handed).await.unwrap();
+        if is_kept {
+            let (sealed, caller) = (owner.delete(world.seconds()), World::caller(1));
+            names.reset_password(&caller, Some(sealed)).await.unwrap();
+            assert!(names.lookup(&text, None).await.unwrap().is_proven);
+        } else {
+            release(&world, &owner).await.unwrap();
+            assert_refused!(names.lookup(&text, None).await, NameError::Unknown);
+        }
+    }
+}
+
+/// The key that a form named takes the record from whoever filled the form in, even when it hands it
+/// on at once.
+#[tokio::test]
+async fn a_record_that_is_handed_on_unproven_gets_a_new_password() {
+    let world = open_world().await;
+    let (alice, bob) = (world.client(1), world.client(2));
+    let old = world.add_by_form("shop", &alice.tox_id().to_string()).await;
+    let handed = alice.hand_over(&bob.tox_id(), "shop", world.seconds());
+    let new = send(&world, handed).await.unwrap().password.unwrap();
+    let names = world.engine.names();
+    let guess = try_password(&world, "shop", &old).await;
+    assert_refused!(guess, NameError::WrongPassword);
+    try_password(&world, "shop", new.expose()).await.unwrap();
+    assert!(!names.lookup("shop", None).await.unwrap().is_proven);
 }
 
 #[tokio::test]
@@ -190,10 +257,21 @@ async fn a_new_name_needs_the_key_of_its_id_unless_the_switch_says_no() {
     .await;
     let (alice, other) = (world.client(1), world.client(2));
     let pushed = other.hand_over(&alice.tox_id(), "alice", world.seconds());
-    assert!(send(&world, pushed).await.unwrap().password.is_some());
+    let told = send(&world, pushed).await.unwrap().password.unwrap();
+    let names = world.engine.names();
+    assert!(!names.lookup("alice", None).await.unwrap().is_proven);
     // The key of the ID rules from then on.
     assert_refused!(push(&world, &other, "alice").await, NameError::Taken);
-    push(&world, &alice, "alice").await.unwrap();
+    assert!(
+        push(&world, &alice, "alice")
+            .await
+            .unwrap()
+            .password
+            .is_some()
+    );
+    assert!(names.lookup("alice", None).await.unwrap().is_proven);
+    let guess = try_password(&world, "alice", told.expose()).await;
+    assert_refused!(guess, NameError::WrongPassword);
     let again = other.hand_over(&alice.tox_id(), "bob", world.seconds());
     assert_refused!(send(&world, again).await, NameError::KeyBoundElsewhere);
 }

@@ -56,7 +56,7 @@ fn remote(record: &RemoteRecord) -> Found {
     }
 }
 
-/// A name added by the web form is not vouched for.
+/// A name that somebody else than its key gave is not vouched for: by the web form, or by a push.
 const fn verify(is_proven: bool) -> Verify {
     if is_proven {
         Verify {
@@ -66,7 +66,7 @@ const fn verify(is_proven: bool) -> Verify {
     } else {
         Verify {
             status: 3,
-            detail: Cow::Borrowed("? (added by a form: nobody proved to hold this Tox ID)"),
+            detail: Cow::Borrowed("? (nobody proved to hold this Tox ID)"),
         }
     }
 }

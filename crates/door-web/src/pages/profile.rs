@@ -8,7 +8,7 @@ use axum::response::Response;
 use engine::log::NameBundle;
 use engine::names::{NameError, Profile};
 use engine::types::link::{Evidence, Link};
-use engine::types::{Name, Visibility};
+use engine::types::{Kid, Name, ToxId, Visibility};
 use serde::Deserialize;
 
 use crate::State;
@@ -114,7 +114,7 @@ impl Proof {
             index: grouped(present.index),
             size: grouped(bundle.head.size),
             root: bundle.head.root.to_hex().chars().take(16).collect(),
-            evidence: link.map(|link| evidence(&link.evidence)),
+            evidence: link.map(|link| evidence(&link.evidence, &profile.tox_id)),
         })
     }
 }
@@ -127,10 +127,13 @@ fn visibility(visibility: Visibility) -> &'static str {
     }
 }
 
-fn evidence(evidence: &Evidence) -> &'static str {
+fn evidence(evidence: &Evidence, tox_id: &ToxId) -> &'static str {
     match evidence {
-        Evidence::Signed { .. } => "a signature by the key",
-        Evidence::Boxed { .. } => "a request sealed by the key",
+        Evidence::Signed { .. } => "a signature",
+        Evidence::Boxed { kid } if *kid == Some(Kid::curve25519(&tox_id.key().0)) => {
+            "a request sealed by the key"
+        }
+        Evidence::Boxed { .. } => "a request sealed by another key",
         Evidence::Password => "the record\u{2019}s edit password",
         Evidence::Unproven => "a web form, without a proof of the key",
         Evidence::Operator => "the operator of this server",

@@ -214,12 +214,12 @@ async fn compare_in(tx: &mut Tx<'_>, record: &Imported, held: &NameRow) -> Resul
     let row = tx.peek(&TOX_RECORDS, &held.identity()?).await?;
     let row = row.ok_or_else(|| malformed("Tox record"))?;
     let here = row.record()?;
-    // Whoever filled in the form has the password, whatever the record says.
-    let is_by_form = row.unproven && !row.vouched;
+    // Whoever gave it without its key has the password, whatever the record says.
+    let is_by_another = row.unproven && !row.vouched;
     let is_same = here.tox_id == record.tox_id
         && here.bio == record.bio
         && here.visibility == record.visibility;
-    Ok(if is_by_form {
+    Ok(if is_by_another {
         Fate::Taken
     } else if is_same {
         Fate::Same

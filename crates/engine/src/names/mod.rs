@@ -54,8 +54,8 @@ pub struct Sealed {
 pub struct Pushed {
     /// The link that records it.
     pub head: ChainHead,
-    /// The edit password of a new record, or of one that has just been proven; `None` for any other
-    /// update, which keeps the one it has.
+    /// The edit password of a new record, or of one that was unproven; `None` for any other update,
+    /// which keeps the one it has.
     pub password: Option<Secret<String>>,
 }
 
@@ -66,7 +66,8 @@ pub struct Found {
     pub name: Name,
     /// Its bio.
     pub bio: Bio,
-    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
+    /// Whether the key of the Tox ID has sealed or confirmed the record; if not, somebody else gave
+    /// it.
     pub is_proven: bool,
 }
 

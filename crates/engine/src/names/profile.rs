@@ -20,7 +20,8 @@ pub struct Profile {
     pub bio: Bio,
     /// Who may find it.
     pub visibility: Visibility,
-    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
+    /// Whether the key of the Tox ID has sealed or confirmed the record; if not, somebody else gave
+    /// it.
     pub is_proven: bool,
     /// When the record was last changed.
     pub changed_at: UnixMillis,

@@ -36,6 +36,10 @@ struct Command {
 impl Names<'_> {
     /// Registers a name or updates its record, as sealed by a Tox key.
     ///
+    /// A record is proven when the key of its Tox ID is the one that sealed the push. A push that
+    /// points the name to somebody else's Tox ID, which the key that has the name may send, leaves an
+    /// unproven one, as a form does: nobody asked that other key.
+    ///
     /// A key that was named without proof proves itself by a push: an unproven record of the name
     /// becomes proven, and gets a new password, as somebody else may know the old one; one of
     /// another name is given up in the same unit of work.
@@ -82,10 +86,10 @@ impl Names<'_> {
             },
             timestamp: push.timestamp,
             said: Said {
+                is_proven: push.tox_id.key() == ToxKey(sealed.sender),
                 tox_id: push.tox_id,
                 bio: push.bio,
                 visibility: push.visibility,
-                is_proven: true,
             },
             name: push.name,
         }
@@ -146,7 +150,7 @@ impl Names<'_> {
 }
 
 impl Command {
-    /// The other name that a form gave to the key, if the key is asking now.
+    /// The other name that was given to the key without its proof, if the key is asking now.
     ///
     /// # Errors
     /// `KeyBoundElsewhere` when the key has proved to hold another name, or did not seal this push.
@@ -196,8 +200,8 @@ async fn register_in(tx: &mut Tx<'_>, command: &Command) -> Result<Owner, NameEr
     Ok(Owner::New(command.identity, row))
 }
 
-/// Answers also whether the record gets the new password: one that was unproven does, unless the
-/// operator vouched for it, as its password then came with it.
+/// Answers also whether the record gets the new password: one that was unproven does, even when its
+/// key hands it on at once, unless the operator vouched for it, as its password then came with it.
 async fn update_in(
     tx: &mut Tx<'_>,
     command: &Command,

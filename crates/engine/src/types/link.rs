@@ -28,8 +28,9 @@ pub enum Statement {
         bio_hash: Hash,
         /// Who may find it.
         visibility: Visibility,
-        /// Whether the record came, or was confirmed, by a request that a key had sealed. Not of one
-        /// that the web form added, nor of one that a password pointed to another key.
+        /// Whether the key of the Tox ID has sealed a request that said or confirmed it. Not of a
+        /// record that the web form added, nor of one that a password, or the key that had the name,
+        /// pointed to another key.
         is_proven: bool,
     },
     /// The handle was given up.

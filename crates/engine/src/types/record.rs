@@ -83,7 +83,8 @@ pub struct ToxRecord {
     pub visibility: Visibility,
     /// When it was last changed.
     pub changed_at: UnixMillis,
-    /// Whether a key sealed the record; if not, it was given in a form, by anybody.
+    /// Whether the key of the Tox ID has sealed or confirmed the record; if not, somebody else gave
+    /// it.
     pub is_proven: bool,
 }
 

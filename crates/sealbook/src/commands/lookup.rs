@@ -172,7 +172,7 @@ impl Lookup {
         let unproven = if registered.is_proven {
             ""
         } else {
-            "\nNobody has proved to hold this Tox ID: it was given in a form. Ask whom it belongs to"
+            "\nNobody has proved to hold this Tox ID: somebody else gave it. Ask whom it belongs to"
         };
         let words = format!(
             "{}\nproven by {log}, change {} of the name; {}{unproven}",
