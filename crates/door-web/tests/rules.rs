@@ -102,6 +102,49 @@ async fn a_change_shows_at_once_and_its_proof_when_it_is_logged() {
 }
 
 #[tokio::test]
+async fn only_an_address_that_names_its_content_is_kept() {
+    let door = Door::of_two().await;
+    let page = door.get("/u/alice").await.text;
+    for prefix in ["/barcode/", "/static/style.css", "/static/icon.svg"] {
+        let from = page.find(prefix).unwrap();
+        let path = page[from..].split('"').next().unwrap();
+        let named = door.get(path).await;
+        assert_eq!(named.headers["cache-control"], "public, max-age=86400");
+        let (bare, query) = path.split_once('?').unwrap();
+        for query in [
+            "",
+            "?link=2",
+            "?link=01",
+            "?v=1",
+            "?link=1&x",
+            &format!("?{query}&"),
+        ] {
+            let other = door.get(&format!("{bare}{query}")).await;
+            assert_eq!(other.status, 200, "{bare}{query}");
+            assert_eq!(other.headers["cache-control"], "no-cache", "{bare}{query}");
+            assert_eq!(other.headers["etag"], named.headers["etag"]);
+        }
+        let again = request("GET", bare).header("if-none-match", &named.headers["etag"]);
+        let again = door.send(again.body(Vec::new()).unwrap()).await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{bare}");
+    }
+    // A link that is not there yet is not taken for one when it comes.
+    let password = door
+        .add("carol", &door.world.client(3).tox_id().to_string(), "")
+        .await;
+    let early = door.get("/barcode/carol.svg?link=2").await;
+    assert_eq!(early.headers["cache-control"], "no-cache");
+    let moved = door.world.client(4).tox_id();
+    let fields = format!("name=carol&edit_action=Update&password={password}&tox_id={moved}");
+    assert_eq!(door.post("/edit_ui", &fields).await.status, 303);
+    let now = door.get("/barcode/carol.svg?link=2").await;
+    assert_eq!(now.headers["cache-control"], "public, max-age=86400");
+    assert_ne!(now.headers["etag"], early.headers["etag"]);
+    let old = door.get("/barcode/carol.svg?link=1").await;
+    assert_eq!(old.headers["cache-control"], "no-cache");
+}
+
+#[tokio::test]
 async fn the_host_a_stranger_sends_reaches_no_command_unless_it_is_plain() {
     let mut settings = crate::door::settings();
     settings.public_url = None;

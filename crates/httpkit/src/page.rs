@@ -19,6 +19,8 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 
 /// A page is whatever the newest state makes of it.
 pub const FRESH: HeaderValue = HeaderValue::from_static("no-cache");
+/// The address names these very bytes: others would have another.
+const LASTING: HeaderValue = HeaderValue::from_static("public, max-age=86400");
 /// Nothing of this stays anywhere: it has a token or a password in it.
 pub const NEVER_STORED: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -76,28 +78,56 @@ impl StaticFile {
         }
     }
 
-    /// Kept by browsers for a day; pages ask for it with its version in the query, so that they never
-    /// meet an old one.
+    /// The query that names this version, `v=` and 16 hex digits.
     #[must_use]
-    pub fn answer(&self, asked: &HeaderMap) -> Response {
-        let tag = format!("\"{:016x}\"", self.version);
-        let is_known = asked
-            .get(IF_NONE_MATCH)
-            .is_some_and(|value| value == tag.as_str());
-        let (status, body) = if is_known {
-            (StatusCode::NOT_MODIFIED, Body::empty())
-        } else {
-            (StatusCode::OK, Body::from(self.bytes))
-        };
-        let kind = HeaderValue::from_static(self.kind);
-        let kept = HeaderValue::from_static("public, max-age=86400");
-        let mut response =
-            (status, [(CONTENT_TYPE, kind), (CACHE_CONTROL, kept)], body).into_response();
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
+    pub fn query(&self) -> String {
+        format!("v={:016x}", self.version)
     }
+
+    /// Kept by browsers for a day when it was asked for by [`StaticFile::query`], as pages do, so that
+    /// they never meet an old one; else as [`kept`] says.
+    #[must_use]
+    pub fn answer(&self, asked: &HeaderMap, query: Option<&str>) -> Response {
+        let is_named = query == Some(self.query().as_str());
+        let tag = format!("{:016x}", self.version);
+        kept(asked, (self.kind, &tag), is_named, Body::from(self.bytes))
+    }
+}
+
+/// An answer that browsers keep, with its content type and tag: for a day when its address names what
+/// it holds, as then nothing else can ever be there; else they ask each time whether it is still the
+/// same, and are told so by 304. `tag` has neither quotes nor anything but ASCII.
+#[must_use]
+pub fn kept(
+    asked: &HeaderMap,
+    (kind, tag): (&'static str, &str),
+    is_named: bool,
+    body: Body,
+) -> Response {
+    let tag = format!("\"{tag}\"");
+    let (status, body) = if has_tag(asked, &tag) {
+        (StatusCode::NOT_MODIFIED, Body::empty())
+    } else {
+        (StatusCode::OK, body)
+    };
+    let kind = HeaderValue::from_static(kind);
+    let life = if is_named { LASTING } else { FRESH };
+    let mut response =
+        (status, [(CONTENT_TYPE, kind), (CACHE_CONTROL, life)], body).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Whether the client has what this tag is of. Proxies that compress make tags weak.
+fn has_tag(asked: &HeaderMap, tag: &str) -> bool {
+    let values = asked.get_all(IF_NONE_MATCH).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 /// FNV-1a, 64 bits: tells versions of our own files apart, and nothing else.
@@ -143,17 +173,44 @@ mod tests {
     async fn a_file_is_sent_once() {
         const FILE: StaticFile = StaticFile::new("text/css; charset=utf-8", b"a {}");
         let mut asked = HeaderMap::new();
-        let first = FILE.answer(&asked);
+        let first = FILE.answer(&asked, None);
         assert_eq!(first.status(), StatusCode::OK);
         let tag = first.headers().get(ETAG).unwrap().clone();
         assert_eq!(
             first.into_body().collect().await.unwrap().to_bytes(),
             "a {}"
         );
-        asked.insert(IF_NONE_MATCH, tag);
-        assert_eq!(FILE.answer(&asked).status(), StatusCode::NOT_MODIFIED);
-        asked.insert(IF_NONE_MATCH, HeaderValue::from_static("\"0\""));
-        assert_eq!(FILE.answer(&asked).status(), StatusCode::OK);
+        let text = tag.to_str().unwrap();
+        for (known, expected) in [
+            (text.to_owned(), 304),
+            (format!("W/{text}"), 304),
+            (format!("\"0\", {text}"), 304),
+            ("*".to_owned(), 304),
+            ("\"0\"".to_owned(), 200),
+            (text.trim_matches('"').to_owned(), 200),
+        ] {
+            asked.insert(IF_NONE_MATCH, known.parse().unwrap());
+            let again = FILE.answer(&asked, None);
+            assert_eq!(again.status(), expected, "{known}");
+            assert_eq!(again.headers().get(ETAG), Some(&tag));
+        }
+    }
+
+    #[test]
+    fn only_an_address_that_names_the_bytes_is_kept() {
+        const FILE: StaticFile = StaticFile::new("text/css; charset=utf-8", b"a {}");
+        let own = FILE.query();
+        let with_more = format!("{own}&x=1");
+        for (query, expected) in [
+            (Some(own.as_str()), "public, max-age=86400"),
+            (Some("v=0000000000000000"), "no-cache"),
+            (Some(with_more.as_str()), "no-cache"),
+            (Some(""), "no-cache"),
+            (None, "no-cache"),
+        ] {
+            let answer = FILE.answer(&HeaderMap::new(), query);
+            assert_eq!(answer.headers()[CACHE_CONTROL], expected, "{query:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What pages are made of, and what robots are told.
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use httpkit::log::RequestId;
@@ -26,11 +26,12 @@ pub(crate) async fn handle(
     Shared(state): Shared<State>,
     id: RequestId,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     file: Result<Path<String>, axum::extract::rejection::PathRejection>,
 ) -> Response {
     match file.as_ref().map(|Path(name)| name.as_str()) {
-        Ok("style.css") => STYLE.answer(&headers),
-        Ok("icon.svg") => ICON.answer(&headers),
+        Ok("style.css") => STYLE.answer(&headers, query.as_deref()),
+        Ok("icon.svg") => ICON.answer(&headers, query.as_deref()),
         Ok(_) | Err(_) => Refusal::NotFound.page(&state, &id),
     }
 }

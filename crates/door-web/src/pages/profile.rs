@@ -35,6 +35,8 @@ struct ProfilePage {
     picture: String,
     bio: String,
     is_proven: bool,
+    /// Where the barcode is, for as long as the record stands.
+    barcode: String,
     visibility: &'static str,
     tox_id: String,
     /// The Tox ID in fours.
@@ -94,6 +96,7 @@ async fn show(
         tox_id,
         changed: ago(state.engine.now().since(profile.changed_at)),
         changed_at: profile.changed_at.to_string(),
+        barcode: barcode(&profile),
         seqno: profile.seqno.get(),
         proof: Proof::of(&profile, &bundle),
         command: verify_command(profile.name.as_str(), visit.origin.as_deref()),
@@ -133,6 +136,14 @@ fn evidence(evidence: &Evidence, tox_id: &ToxId) -> &'static str {
         Evidence::Boxed { kid } if *kid == Some(Kid::curve25519(&tox_id.key().0)) => {
             "a request sealed by the key"
         }
+fn barcode(profile: &Profile) -> String {
+    let name = escaped(profile.name.as_str());
+    format!(
+        "/barcode/{name}.svg?{}",
+        super::barcode::query(profile.seqno)
+    )
+}
+
         Evidence::Boxed { .. } => "a request sealed by another key",
         Evidence::Password => "the record\u{2019}s edit password",
         Evidence::Unproven => "a web form, without a proof of the key",
