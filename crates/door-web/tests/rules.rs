@@ -203,6 +203,11 @@ async fn no_name_hides_a_page() {
     let door = Door::new().await;
     let tox_id = door.world.client(1).tox_id();
     let paths = door_web::ROUTES.iter().flat_map(|route| route.paths);
+    assert!(!beyond.text.contains("rel=\"next\""), "{}", beyond.text);
+    assert!(
+        beyond.text.contains("page=999\""),
+        "the last page there may be"
+    );
     for path in paths.filter(|path| path.len() > 1) {
         let segment = path.split('/').nth(1).unwrap();
         let fields = format!("name={segment}&tox_id={tox_id}&bio=");

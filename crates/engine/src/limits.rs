@@ -38,6 +38,12 @@ pub const PASSWORD_GUESS_WINDOW: Duration = Duration::from_secs(3600);
 
 /// Matches on one page of a search (toxme spec, section 2.6).
 pub const SEARCH_PAGE_ROWS: usize = 30;
+/// Pages of a search that are shown: to count off the matches before the last of them takes about as
+/// long as to look at every name of a large directory.
+pub const SEARCH_PAGES_MAX: u64 = 1000;
+/// Pieces of the name index, 64 KiB each, that a search looks at before others have their turn: some
+/// 20,000 names, a few tenths of a millisecond.
+pub const SEARCH_STEP_PIECES: usize = 4;
 
 /// Names on one page of the public list (toxme spec, section 9).
 pub const PEOPLE_PAGE_ROWS: usize = 30;

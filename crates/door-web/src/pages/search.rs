@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::limits::SEARCH_PAGE_ROWS;
+use engine::limits::{SEARCH_PAGE_ROWS, SEARCH_PAGES_MAX};
 use engine::names::{Found, NameError, Profile};
 use engine::types::{Name, ToxId, ToxKey};
 use serde::Deserialize;
@@ -106,8 +106,11 @@ async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refu
             .filter(|_| number == 0)
             .map(|profile| Row::exact(&profile)),
         elsewhere,
-        previous: number.checked_sub(1).map(link),
-        next: is_full.then(|| link(number.saturating_add(1))),
+        // From far beyond the end, back to where there may be something.
+        previous: number
+            .checked_sub(1)
+            .map(|page| link(page.min(SEARCH_PAGES_MAX - 1))),
+        next: (is_full && number < SEARCH_PAGES_MAX - 1).then(|| link(number.saturating_add(1))),
         number: number.saturating_add(1),
     };
     Ok(render(StatusCode::OK, &page))

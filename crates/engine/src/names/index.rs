@@ -8,6 +8,7 @@
 
 mod lines;
 mod listed;
+mod search;
 mod sorted;
 
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,7 @@ use crate::tx::{NameChange, NameState};
 use crate::types::{Name, Seqno};
 
 use listed::Listed;
+pub(crate) use search::Search;
 use sorted::Sorted;
 
 /// The index. Shared by readers; writers hold it for one insertion.
@@ -118,10 +120,10 @@ impl NameIndex {
         }
     }
 
-    /// Names anybody may search that contain `fragment`, in order, from the `skip`-th match on, at
-    /// most `limit`. Stops reading at the last one returned.
-    pub(crate) fn search(&self, fragment: &str, skip: u64, limit: usize) -> Vec<Name> {
-        self.read().shown.searchable.search(fragment, skip, limit)
+    /// Does a step of a search among the names that anybody may search: well below a millisecond. What
+    /// changes between two steps may move its page by so much.
+    pub(crate) fn search_on(&self, search: &mut Search) {
+        self.read().shown.searchable.search_on(search);
     }
 
     /// Names of the public list, newest change first, from the `skip`-th on, at most `limit`. The

@@ -1,14 +1,17 @@
 //! Look up, reverse look-up, search, status.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::limits::{NAME_CHARS_MAX, SEARCH_PAGE_ROWS};
+use crate::limits::NAME_CHARS_MAX;
 use crate::ports::rng::draw;
 use crate::ports::store::{Freshness, Key};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{NAMES, TOX_KEYS, TOX_RECORDS};
 use crate::types::{Domain, Name, ToxKey, ToxRecord, Visibility, fold};
 
+use super::index::Search;
 use super::row::malformed;
 use super::{Caller, Countersigned, Elsewhere, Found, NameError, Names, Resolved};
 
@@ -156,8 +159,9 @@ impl Names<'_> {
         }
     }
 
-    /// One page of the searchable names that contain `fragment`, in order, 30 a page. Two reads a
-    /// page; the search itself is in memory.
+    /// One page of the searchable names that contain `fragment`, in order, 30 a page, of the first
+    /// [`SEARCH_PAGES_MAX`](crate::limits::SEARCH_PAGES_MAX) pages. Two reads a page; the search itself
+    /// is in memory, in steps between which others have their turn.
     ///
     /// Sees every change this process acknowledged before. Those of other processes come with the
     /// log: about half a second late, at most 1 s, as long as the log is sequenced and this process
@@ -181,9 +185,13 @@ impl Names<'_> {
         if !index.is_loaded() {
             return Err(NameError::Loading);
         }
-        let rows = SEARCH_PAGE_ROWS;
-        let names = index.search(&fragment, page.saturating_mul(rows as u64), rows);
-        self.found(&names).await
+        let mut search = Search::page(&fragment, page);
+        index.search_on(&mut search);
+        while !search.is_done() {
+            give_way().await;
+            index.search_on(&mut search);
+        }
+        self.found(&search.found()).await
     }
 
     /// Reads what a page of results shows; names that have gone or become private since are left out.
@@ -286,4 +294,18 @@ impl Names<'_> {
             .map(|row| read(row).transpose())
             .collect::<Result<_, _>>()?)
     }
+}
+
+/// Lets whatever else waits for this thread have its turn.
+async fn give_way() {
+    let mut is_later = false;
+    poll_fn(|context| {
+        if is_later {
+            return Poll::Ready(());
+        }
+        is_later = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -32,9 +32,16 @@ impl Lines {
         self.len
     }
 
-    /// The text of the pieces, in order; each ends with a newline.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces.iter().map(|piece| piece.text.as_slice())
+    /// The text of the pieces, in order, from the first line on that is not smaller; each ends with a
+    /// newline.
+    pub(super) fn texts_from(&self, line: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let pieces = self.pieces.iter().skip(self.piece_of(line));
+        let mut texts = pieces.map(|piece| piece.text.as_slice());
+        let first = texts.next().map(|text| {
+            let offset = find(text, line).unwrap_or_else(|offset| offset);
+            text.get(offset..).unwrap_or_default()
+        });
+        first.into_iter().chain(texts)
     }
 
     /// The lines from the `skip`-th on, in order.
@@ -183,7 +190,7 @@ impl Piece {
 }
 
 /// The first line of a piece, without its newline.
-fn first(text: &[u8]) -> &[u8] {
+pub(super) fn first(text: &[u8]) -> &[u8] {
     let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::limits;
 use crate::types::UnixMillis;
 
 use super::*;
@@ -47,7 +48,7 @@ fn of_two_changes_the_newer_one_stays_whichever_comes_first() {
                 index.apply(&change("alice", seqno, state));
             }
             assert_eq!(
-                index.search("alice", 0, 30).len(),
+                texts(&index, "alice", 0, 30).len(),
                 expect,
                 "{state:?} {order:?}"
             );
@@ -104,11 +105,17 @@ fn while_it_is_loaded_anew_searches_see_what_they_saw() {
 }
 
 fn texts(index: &NameIndex, fragment: &str, skip: u64, limit: usize) -> Vec<String> {
-    index
-        .search(fragment, skip, limit)
-        .iter()
-        .map(Name::to_string)
-        .collect()
+    finish(index, Search::new(fragment, skip, limit)).0
+}
+
+/// What a search finds, and in how many steps.
+fn finish(index: &NameIndex, mut search: Search) -> (Vec<String>, usize) {
+    let mut steps = 0;
+    while !search.is_done() {
+        index.search_on(&mut search);
+        steps += 1;
+    }
+    (search.found().iter().map(Name::to_string).collect(), steps)
 }
 
 #[test]
@@ -172,6 +179,57 @@ fn many_names_behave_like_a_sorted_set() {
         texts(&index, "n", 0, usize::MAX),
         model.into_iter().collect::<Vec<_>>()
     );
+}
+
+/// An index of `name00000`, `name00001` and so on.
+fn numbered(count: usize) -> NameIndex {
+    let index = NameIndex::default();
+    index.begin_load();
+    let names = (0..count).map(|number| name(&format!("name{number:05}")));
+    index.load(names.map(|name| (name, NameState::Searchable)));
+    index.end_load();
+    index
+}
+
+#[test]
+fn a_long_search_goes_in_short_steps_and_misses_nothing() {
+    const COUNT: usize = 60_000;
+    let index = numbered(COUNT);
+    let step = limits::SEARCH_STEP_PIECES * sorted::PIECE_BYTES_MAX;
+    let (found, steps) = finish(&index, Search::new("nobody", 0, 30));
+    assert_eq!(found, [""; 0]);
+    assert_eq!(steps, (COUNT * "name00000\n".len()).div_ceil(step));
+    let (found, steps) = finish(&index, Search::new("name", 0, 30));
+    assert_eq!((found.len(), steps), (30, 1));
+    assert_eq!(texts(&index, "name", 0, usize::MAX).len(), COUNT);
+    let ends: Vec<String> = texts(&index, "777", 0, usize::MAX);
+    let expect = (0..COUNT).map(|number| format!("name{number:05}"));
+    let expect: Vec<String> = expect.filter(|text| text.contains("777")).collect();
+    assert_eq!(ends, expect);
+
+    // What comes and goes while it runs moves nothing else.
+    let mut search = Search::new("5999", 0, 30);
+    let mut number = 0;
+    while !search.is_done() {
+        index.search_on(&mut search);
+        number += 1;
+        show(&index, &format!("a{number}"));
+        hide(&index, &format!("name{:05}", number * 20_000));
+    }
+    assert!(number > 2);
+    let found: Vec<String> = search.found().iter().map(Name::to_string).collect();
+    assert_eq!(found.len(), 16, "{found:?}");
+}
+
+#[test]
+fn a_search_shows_so_many_pages_and_no_more() {
+    let index = numbered(30_100);
+    let page = |page| finish(&index, Search::page("name", page));
+    let (last, _) = page(999);
+    assert_eq!((last.len(), last[29].as_str()), (30, "name29999"));
+    for number in [1000, 1001, u64::MAX] {
+        assert_eq!(page(number), (vec![], 0), "{number}");
+    }
 }
 
 fn listed(index: &NameIndex, skip: u64, limit: usize) -> Vec<String> {
@@ -263,7 +321,7 @@ fn pieces_are_full_when_lines_come_in_order_and_merged_when_they_go() {
         }
         assert!(lines.largest_piece() <= MOST);
         assert_eq!(lines.len(), 10_000);
-        let pieces = lines.texts().count();
+        let pieces = lines.texts_from(b"").count();
         let is_random = order(1) == 7919;
         assert!(pieces <= if is_random { 95 } else { 61 }, "{pieces}");
         // One of a hundred stays.
@@ -273,7 +331,7 @@ fn pieces_are_full_when_lines_come_in_order_and_merged_when_they_go() {
         let left: Vec<&[u8]> = lines.from(0).collect();
         assert_eq!(left.len(), 100);
         assert!(left.is_sorted());
-        let pieces = lines.texts().count();
+        let pieces = lines.texts_from(b"").count();
         assert!(pieces <= 4, "{pieces}");
         assert_eq!(lines.from(98).count(), 2);
         assert_eq!(lines.at_or_after(b"99999"), None);
