@@ -49,6 +49,29 @@ fn every_kept_input_and_its_relatives_pass() {
     }
 }
 
+/// Pushes, deletes and resets, with and without the action inside.
+#[test]
+fn payloads_of_every_kind_are_among_the_inputs() {
+    let accepted = inputs("payload").into_iter().filter(|(_, bytes)| {
+        let now = engine::types::UnixMillis(1_400_000_000_999);
+        engine::parsers::sealed_payload(bytes, now)
+    });
+    let mut kinds = BTreeSet::new();
+    for (_, bytes) in accepted {
+        let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let action = read.get("action").and_then(serde_json::Value::as_u64);
+        kinds.insert((read.get("tox_id").is_some(), action));
+    }
+    for kind in [
+        (true, None),
+        (false, None),
+        (false, Some(2)),
+        (false, Some(7)),
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?} is missing: {kinds:?}");
+    }
+}
+
 #[test]
 fn every_folder_has_a_target() {
     let folders = fs::read_dir(corpus()).unwrap();
