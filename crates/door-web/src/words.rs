@@ -20,6 +20,14 @@ pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
+/// A name without the home domain behind it, if that is there, in capitals or not.
+pub(crate) fn without_home<'t>(text: &'t str, home: &str) -> &'t str {
+    match text.rsplit_once('@') {
+        Some((name, domain)) if domain.eq_ignore_ascii_case(home) => name,
+        Some(_) | None => text,
+    }
+}
+
 /// How long ago something was, in its largest unit.
 pub(crate) fn ago(age: Duration) -> String {
     const UNITS: [(u64, &str); 5] = [
@@ -163,6 +171,21 @@ mod tests {
             ("a.b", "a.b"),
         ] {
             assert_eq!(escaped(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_domain_has_no_case() {
+        for (text, expected) in [
+            ("alice@example.test", "alice"),
+            ("Alice@EXAMPLE.Test", "Alice"),
+            ("alice@example.org", "alice@example.org"),
+            ("alice@sub.example.test", "alice@sub.example.test"),
+            ("alice", "alice"),
+            ("a@b@Example.test", "a@b"),
+            ("@example.test", ""),
+        ] {
+            assert_eq!(without_home(text, "example.test"), expected, "{text}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::error::Refusal;
 use crate::layout::{Frame, render};
 use crate::posted::Posted;
 use crate::visit::{FormToken, Visit};
-use crate::words::{escaped, lasting};
+use crate::words::{escaped, lasting, without_home};
 
 #[derive(Deserialize)]
 pub(crate) struct Parameters {
@@ -115,8 +115,7 @@ async fn open(state: &State, token: &Token, name: &str) -> Result<Response, Refu
 }
 
 async fn find(state: &State, name: &str) -> Result<Profile, NameError> {
-    let at_home = format!("@{}", state.engine.names().home());
-    let name = name.strip_suffix(&at_home).unwrap_or(name);
+    let name = without_home(name, state.engine.names().home());
     let name = Name::parse(name).map_err(|_| NameError::Unknown)?;
     state.engine.names().profile(&name).await
 }

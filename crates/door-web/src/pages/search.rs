@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::identicon;
 use crate::layout::{Frame, render};
 use crate::visit::Visit;
-use crate::words::escaped;
+use crate::words::{escaped, without_home};
 
 #[derive(Deserialize)]
 pub(crate) struct Parameters {
@@ -118,10 +118,8 @@ async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refu
 
 /// The part of an address that is looked for here, and where to ask if that is not here.
 fn split<'q>(state: &State, q: &'q str) -> (&'q str, Option<Elsewhere>) {
+    let q = without_home(q, state.engine.names().home());
     match q.rsplit_once('@') {
-        Some((name, domain)) if domain.eq_ignore_ascii_case(state.engine.names().home()) => {
-            (name, None)
-        }
         Some((name, domain)) if !name.is_empty() && is_domain(domain) => {
             let domain = domain.to_ascii_lowercase();
             let url = format!("https://{domain}/u/{}", escaped(name));
