@@ -290,7 +290,9 @@ fn name_words(error: &NameError) -> &'static str {
              its password."
         }
         NameError::KeyBoundElsewhere => {
-            "This Tox ID is registered under another name. Delete that name first."
+            "This Tox ID has another name here, and can have one only. If that name is yours, delete it \
+             first, with its password or your Tox client. If you never registered it, register the \
+             name you want with your Tox client: its key gives the other one up."
         }
         NameError::Character => {
             "The name has a character that is not allowed: no blanks, no invisible characters, no \

@@ -38,6 +38,34 @@ async fn a_form_adds_a_name_or_says_why_not() {
 
 #[tokio::test]
 async fn a_record_is_edited_and_deleted_by_its_password() {
+#[tokio::test]
+async fn who_has_a_name_already_is_told_what_to_do() {
+    let door = Door::of_two().await;
+    let password = door
+        .add("carol", &door.world.client(3).tox_id().to_string(), "")
+        .await;
+    let alice = door.world.client(1).tox_id();
+    let add = format!("name=dave&tox_id={alice}&bio=");
+    let edit = format!("name=carol&edit_action=Update&password={password}&tox_id={alice}");
+    for (path, fields) in [("/add_ui", add), ("/edit_ui", edit)] {
+        let answer = door.post(path, &fields).await;
+        assert_eq!(answer.status, 400, "{path}");
+        for words in [
+            "(-26)",
+            "href=\"#tox_id\"",
+            "delete it",
+            "with your Tox client",
+        ] {
+            assert!(
+                answer.text.contains(words),
+                "{path}: {words}: {}",
+                answer.text
+            );
+        }
+        assert!(!answer.text.contains("alice"), "whose it is, is not told");
+    }
+}
+
     let door = Door::of_two().await;
     let password = door
         .add("carol", &door.world.client(3).tox_id().to_string(), "")
