@@ -218,6 +218,8 @@ async fn the_cookie_fits_the_scheme_and_stays() {
         first.headers["set-cookie"],
         format!("__Host-csrf={TOKEN}; Path=/; HttpOnly; SameSite=Lax; Secure")
     );
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(answer.text.contains("class=\"secret\""), "{}", answer.text);
     assert!(
         first
             .text
