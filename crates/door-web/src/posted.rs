@@ -6,6 +6,7 @@ use engine::types::Visibility;
 use httpkit::client_ip::ClientContext;
 use httpkit::csrf::Token;
 use httpkit::form::Form;
+use httpkit::log::Change;
 use httpkit::limits::RawBody;
 
 use crate::State;
@@ -26,6 +27,14 @@ pub(crate) struct Posted {
 impl FromRequest<State> for Posted {
     type Rejection = Response;
 
+        // Whoever sends a form means to change something, and a form that is turned away before
+        // anybody looks at it belongs into the log like one that is refused.
+        Self::read(request, state).await.map_err(Change::mark)
+    }
+}
+
+impl Posted {
+    async fn read(request: Request, state: &State) -> Result<Self, Response> {
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, state).await?;

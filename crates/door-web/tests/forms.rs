@@ -1,7 +1,9 @@
 //! The forms: what they do, and what they refuse.
 
 use http::Request;
+use httpkit::log::Change;
 use testkit::World;
+use tower::ServiceExt as _;
 
 use crate::door::{Door, FORM, TOKEN, connection, posted, request, settings, snapshot};
 
@@ -261,3 +263,45 @@ async fn attempts_are_limited_with_a_page_that_says_for_how_long() {
     let forged = door.send(forged.body(Vec::new()).unwrap()).await;
     assert_eq!(forged.status, 403, "a forged form is no attempt");
 }
+/// Every form has its line in the log, whatever becomes of it, and no page has one.
+#[tokio::test]
+async fn every_form_is_marked_as_a_change_and_nothing_else_is() {
+    let door = Door::of_two().await;
+    let is_marked = async |request: Request<Vec<u8>>| {
+        let request = request.map(axum::body::Body::from);
+        let answer = door.router.clone().oneshot(request).await.unwrap();
+        let is_marked = answer.extensions().get::<Change>().is_some();
+        (answer.status().as_u16(), is_marked)
+    };
+    let form = |fields: &str| posted("/add_ui", &format!("csrf={TOKEN}&{fields}"));
+    let carol = door.world.client(3).tox_id();
+    let mut json = posted("/add_ui", "{}");
+    let kind = "application/json".parse().unwrap();
+    json.headers_mut().insert("content-type", kind);
+    let mut plain = form("name=carol");
+    let insecure = connection("203.0.113.7:4000", false);
+    plain.extensions_mut().insert(insecure);
+    let other = format!("csrf={TOKEN}&name=carol&password=x&edit_action=Update");
+    for (request, status) in [
+        (form(&format!("name=carol&tox_id={carol}&bio=")), 200),
+        (form("name=carol&tox_id=76&bio="), 400),
+        (posted("/edit_ui", &other), 400),
+        (posted("/add_ui", "name=carol"), 403),
+        (posted("/edit_ui", "a=1&a=2"), 400),
+        (posted("/edit_ui", &"x".repeat(64 * 1024 + 1)), 400),
+        (json, 400),
+        (plain, 400),
+    ] {
+        let path = request.uri().clone();
+        assert_eq!(is_marked(request).await, (status, true), "{path}");
+    }
+    for (path, status) in [
+        ("/add_ui", 200),
+        ("/edit_ui?name=alice", 200),
+        ("/u/x", 404),
+    ] {
+        let request = request("GET", path).body(Vec::new()).unwrap();
+        assert_eq!(is_marked(request).await, (status, false), "{path}");
+    }
+}
+
