@@ -94,8 +94,13 @@ async function useForms(browser, server) {
   await page.type("#bio", "Hello from a form, edited");
   await page.type("#password", password);
   await press('button[value="Update"]');
-  report.check("the change is shown", page.url().endsWith("/u/alice?done=saved"), page.url());
+  report.check("the change is shown", page.url().endsWith("/u/alice"), page.url());
   report.equal("with the new bio", await text(".bio"), "Hello from a form, edited");
+  report.check("and told", (await text(".done")).startsWith("Saved."));
+  await page.reload();
+  report.equal("once", await page.$(".done"), null);
+  await go("/u/alice?done=saved");
+  report.equal("and by no link", await page.$(".done"), null);
 
   await go("/");
   await page.type("#q", "alice@localhost");
@@ -174,7 +179,9 @@ const PAGES = [
   ["people-last", "/friends/1", 200],
   ["profile", `/u/${encodeURIComponent("zoë.müller")}`, 200],
   ["profile-proven", "/u/keyed", 200],
-  ["profile-saved", "/u/person1?done=saved", 200],
+  ["profile-saved", "/u/person1", 200, "saved.1.person1"],
+  ["profile-behind", "/u/person1", 200, "saved.2.person1"],
+  ["home-deleted", "/", 200, "deleted"],
   ["profile-hostile", `/u/${encodeURIComponent("<b>&amp$x")}`, 200],
   ["profile-long", `/u/${"w".repeat(63)}`, 200],
   ["profile-rtl", `/u/${encodeURIComponent("דוגמה")}`, 200],
@@ -189,11 +196,15 @@ const PAGES = [
 
 async function walk(browser, server, pages) {
   const { page, seen, forget, close } = await tab(browser, { scripts: true });
-  for (const [name, address, status] of pages) {
+  for (const [name, address, status, done] of pages) {
     await page.setViewport({ width: 1280, height: 900 });
     forget();
+    const context = page.browserContext();
+    await context.deleteCookie(...(await context.cookies()));
+    if (done) await context.setCookie({ name: "done", value: done, domain: "127.0.0.1", path: "/" });
     const answer = await page.goto(`${server.url}${address}`, { waitUntil: "networkidle0" });
     report.equal(`${name}: status`, answer.status(), status);
+    report.equal(`${name}: says what was done`, (await page.$(".notice.done")) !== null, Boolean(done));
     report.equal(`${name}: requests elsewhere`, strangers(seen, server.url).join(" "), "");
     report.equal(`${name}: complaints`, complaints(seen, status).join("; "), "");
     report.check(`${name}: weight`, seen.bytes > 0 && seen.bytes <= WEIGHT_MAX, `${seen.bytes} bytes`);

@@ -9,9 +9,11 @@
 //! - `pages`: one file per page
 //! - `visit`, `posted`: what requests have in common
 //! - `layout`: what every page shows around its own part
+//! - `done`: what a form has just done, for the page it leads to
 //! - `error`: refusals, as pages
 //! - `words`, `identicon`, `qr`: small pictures and phrases
 
+mod done;
 mod error;
 mod identicon;
 mod layout;

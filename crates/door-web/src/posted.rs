@@ -3,11 +3,10 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
 use engine::types::Visibility;
-use httpkit::client_ip::ClientContext;
 use httpkit::csrf::Token;
 use httpkit::form::Form;
-use httpkit::log::Change;
 use httpkit::limits::RawBody;
+use httpkit::log::Change;
 
 use crate::State;
 use crate::error::Refusal;
@@ -27,6 +26,7 @@ pub(crate) struct Posted {
 impl FromRequest<State> for Posted {
     type Rejection = Response;
 
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         // Whoever sends a form means to change something, and a form that is turned away before
         // anybody looks at it belongs into the log like one that is refused.
         Self::read(request, state).await.map_err(Change::mark)
@@ -35,12 +35,9 @@ impl FromRequest<State> for Posted {
 
 impl Posted {
     async fn read(request: Request, state: &State) -> Result<Self, Response> {
-    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, state).await?;
-        let https = ClientContext::from_request_parts(&mut parts, state)
-            .await?
-            .https;
+        let https = visit.https;
         let request = Request::from_parts(parts.clone(), body);
         let RawBody(body) = RawBody::from_request(request, state).await?;
         let page = |refusal: Refusal| refusal.page(state, &visit.id);
@@ -51,9 +48,7 @@ impl Posted {
         let token = state.csrf.token(&parts.headers, https);
         Ok(Self { visit, form, token })
     }
-}
 
-impl Posted {
     /// A field's text, empty when it is absent.
     pub(crate) fn text(&self, field: &str) -> &str {
         self.form.field(field).unwrap_or_default()

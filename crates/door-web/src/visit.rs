@@ -10,6 +10,7 @@ use httpkit::csrf::Token;
 use httpkit::log::RequestId;
 
 use crate::State;
+use crate::done::Done;
 use crate::error::Refusal;
 
 /// A request whose answer nobody else can read, or any when the operator does not care. A handler
@@ -17,6 +18,10 @@ use crate::error::Refusal;
 pub(crate) struct Visit {
     /// What the rules ask about the visitor.
     pub(crate) caller: Caller,
+    /// Whether the browser takes the address for one of HTTPS.
+    pub(crate) https: bool,
+    /// What the visitor has just done.
+    pub(crate) done: Option<Done>,
     /// For the page of a refusal.
     pub(crate) id: RequestId,
     /// Where the visitor sees this server, such as `https://names.example`: the public address, else
@@ -37,6 +42,8 @@ impl FromRequestParts<State> for Visit {
         let address = client.address;
         Ok(Self {
             caller: Caller { address },
+            https: client.https,
+            done: Done::of(&parts.headers, client.https),
             id,
             origin: state.settings.public_url.clone().or_else(asked),
         })

@@ -95,6 +95,12 @@ impl Door {
             .await
     }
 
+    /// The same by a browser that sends this cookie.
+    pub(crate) async fn get_with(&self, path: &str, cookie: &str) -> Exchange {
+        let request = request("GET", path).header("cookie", cookie);
+        self.send(request.body(Vec::new()).unwrap()).await
+    }
+
     /// Sends a form with the token of the browser.
     pub(crate) async fn post(&self, path: &str, fields: &str) -> Exchange {
         self.send(posted(path, &format!("csrf={TOKEN}&{fields}")))

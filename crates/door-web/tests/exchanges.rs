@@ -7,7 +7,6 @@ async fn pages_of_two_names() {
     let door = Door::of_two().await;
     for (name, path) in [
         ("home__get__page", "/"),
-        ("home__get__deleted", "/?done=deleted"),
         ("u__get__moved", "/u/"),
         ("u__get__proven", "/u/Alice"),
         ("u__get__unproven", "/u/bob"),

@@ -39,8 +39,6 @@ async fn a_form_adds_a_name_or_says_why_not() {
 }
 
 #[tokio::test]
-async fn a_record_is_edited_and_deleted_by_its_password() {
-#[tokio::test]
 async fn who_has_a_name_already_is_told_what_to_do() {
     let door = Door::of_two().await;
     let password = door
@@ -68,6 +66,8 @@ async fn who_has_a_name_already_is_told_what_to_do() {
     }
 }
 
+#[tokio::test]
+async fn a_record_is_edited_and_deleted_by_its_password() {
     let door = Door::of_two().await;
     let password = door
         .add("carol", &door.world.client(3).tox_id().to_string(), "")
@@ -121,6 +121,86 @@ async fn who_has_a_name_already_is_told_what_to_do() {
     assert_eq!(door.get("/u/carol").await.status, 404);
 }
 
+/// What was done is told once, to the browser that did it, and by no link.
+#[tokio::test]
+async fn only_the_answer_to_a_form_says_that_it_was_done() {
+    let door = Door::of_two().await;
+    let carol = door.world.client(3).tox_id().to_string();
+    let password = door.add("carol", &carol, "").await;
+    for path in [
+        "/?done=deleted",
+        "/u/carol?done=saved",
+        "/u/alice?done=saved",
+    ] {
+        let page = door.get(path).await.text;
+        assert!(!page.contains("role=\"status\""), "{path}: {page}");
+    }
+    let update = format!("name=Carol&edit_action=Update&password={password}&bio=new");
+    let saved = door.post("/edit_ui", &update).await;
+    let set = saved.headers["set-cookie"].to_str().unwrap();
+    assert_eq!(
+        set,
+        "__Host-done=saved.2.carol; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"
+    );
+    let cookie = "__Host-done=saved.2.carol";
+    let page = door.get_with("/u/carol", cookie).await;
+    assert!(
+        page.text.contains("<strong>Saved.</strong> This is"),
+        "{}",
+        page.text
+    );
+    assert!(
+        page.headers["set-cookie"]
+            .to_str()
+            .unwrap()
+            .contains("Max-Age=0")
+    );
+    assert_eq!(page.headers["cache-control"], "no-store");
+    // Of another name, or of a change that is not here, it says nothing, or no more than there is.
+    for path in ["/u/alice", "/", "/u/nobody"] {
+        let page = door.get_with(path, cookie).await;
+        assert!(
+            !page.text.contains("role=\"status\""),
+            "{path}: {}",
+            page.text
+        );
+        assert!(!page.headers.contains_key("set-cookie"));
+    }
+    let behind = door.get_with("/u/carol", "__Host-done=saved.3.carol").await;
+    assert!(
+        behind.text.contains("load the page again"),
+        "{}",
+        behind.text
+    );
+    assert!(
+        !behind.headers.contains_key("set-cookie"),
+        "the next page says it"
+    );
+
+    let delete = format!("name=carol&edit_action=Delete&password={password}");
+    let deleted = door.post("/edit_ui", &delete).await;
+    assert!(
+        deleted.headers["set-cookie"]
+            .to_str()
+            .unwrap()
+            .starts_with("__Host-done=deleted;")
+    );
+    snapshot(
+        "home__get__deleted",
+        &door.get_with("/", "__Host-done=deleted").await,
+    );
+    assert_eq!(
+        door.get_with("/u/carol", "__Host-done=deleted")
+            .await
+            .status,
+        404
+    );
+    // A form that is refused says nothing.
+    let refused = door.post("/edit_ui", &update).await;
+    assert_eq!(refused.status, 400);
+    assert!(!refused.headers.contains_key("set-cookie"));
+}
+
 #[tokio::test]
 async fn a_password_is_never_sent_back_and_nothing_of_it_kept() {
     let door = Door::of_two().await;
@@ -138,6 +218,8 @@ async fn a_password_is_never_sent_back_and_nothing_of_it_kept() {
     let tox_id = door.world.client(3).tox_id();
     let fields = format!("name=carol&tox_id={tox_id}&bio=");
     let answer = door.post("/add_ui", &fields).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(answer.text.contains("class=\"secret\""), "{}", answer.text);
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
 
@@ -212,57 +294,6 @@ async fn forms_of_others_are_refused_and_change_nothing() {
     }
 }
 
-#[tokio::test]
-async fn the_cookie_fits_the_scheme_and_stays() {
-    let door = Door::over(World::new().await, settings());
-    let first = door.get("/add_ui").await;
-    assert_eq!(
-        first.headers["set-cookie"],
-        format!("__Host-csrf={TOKEN}; Path=/; HttpOnly; SameSite=Lax; Secure")
-    );
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    assert!(answer.text.contains("class=\"secret\""), "{}", answer.text);
-    assert!(
-        first
-            .text
-            .contains(&format!("name=\"csrf\" value=\"{TOKEN}\""))
-    );
-    let kept = "0123456789abcdef0123456789abcdef";
-    let again = request("GET", "/edit_ui?name=").header("cookie", format!("__Host-csrf={kept}"));
-    let again = door.send(again.body(Vec::new()).unwrap()).await;
-    assert!(!again.headers.contains_key("set-cookie"));
-
-    let mut open = settings();
-    open.require_secure = false;
-    let door = Door::over(World::new().await, open);
-    let plain: Request<Vec<u8>> = Request::builder()
-        .uri("/add_ui")
-        .extension(connection("203.0.113.7:4000", false))
-        .body(Vec::new())
-        .unwrap();
-    let plain = door.send(plain).await;
-    let expected = format!("csrf={TOKEN}; Path=/; HttpOnly; SameSite=Lax");
-    assert_eq!(plain.headers["set-cookie"], expected);
-}
-
-#[tokio::test]
-async fn attempts_are_limited_with_a_page_that_says_for_how_long() {
-    let door = Door::over(World::new().await, settings());
-    for _ in 0..13 {
-        let answer = door.post("/add_ui", "name=&tox_id=&bio=").await;
-        assert_eq!(answer.status, 400);
-    }
-    let refused = door.post("/add_ui", "name=&tox_id=&bio=").await;
-    snapshot("add_ui__post__limited", &refused);
-    let refused = door
-        .post("/edit_ui", "name=a&password=b&edit_action=Delete")
-        .await;
-    snapshot("edit_ui__post__limited", &refused);
-    assert_eq!(refused.status, 429);
-    let forged = request("POST", "/add_ui").header("content-type", FORM);
-    let forged = door.send(forged.body(Vec::new()).unwrap()).await;
-    assert_eq!(forged.status, 403, "a forged form is no attempt");
-}
 /// Every form has its line in the log, whatever becomes of it, and no page has one.
 #[tokio::test]
 async fn every_form_is_marked_as_a_change_and_nothing_else_is() {
@@ -305,3 +336,52 @@ async fn every_form_is_marked_as_a_change_and_nothing_else_is() {
     }
 }
 
+#[tokio::test]
+async fn the_cookie_fits_the_scheme_and_stays() {
+    let door = Door::over(World::new().await, settings());
+    let first = door.get("/add_ui").await;
+    assert_eq!(
+        first.headers["set-cookie"],
+        format!("__Host-csrf={TOKEN}; Path=/; HttpOnly; SameSite=Lax; Secure")
+    );
+    assert!(
+        first
+            .text
+            .contains(&format!("name=\"csrf\" value=\"{TOKEN}\""))
+    );
+    let kept = "0123456789abcdef0123456789abcdef";
+    let again = request("GET", "/edit_ui?name=").header("cookie", format!("__Host-csrf={kept}"));
+    let again = door.send(again.body(Vec::new()).unwrap()).await;
+    assert!(!again.headers.contains_key("set-cookie"));
+
+    let mut open = settings();
+    open.require_secure = false;
+    let door = Door::over(World::new().await, open);
+    let plain: Request<Vec<u8>> = Request::builder()
+        .uri("/add_ui")
+        .extension(connection("203.0.113.7:4000", false))
+        .body(Vec::new())
+        .unwrap();
+    let plain = door.send(plain).await;
+    let expected = format!("csrf={TOKEN}; Path=/; HttpOnly; SameSite=Lax");
+    assert_eq!(plain.headers["set-cookie"], expected);
+}
+
+#[tokio::test]
+async fn attempts_are_limited_with_a_page_that_says_for_how_long() {
+    let door = Door::over(World::new().await, settings());
+    for _ in 0..13 {
+        let answer = door.post("/add_ui", "name=&tox_id=&bio=").await;
+        assert_eq!(answer.status, 400);
+    }
+    let refused = door.post("/add_ui", "name=&tox_id=&bio=").await;
+    snapshot("add_ui__post__limited", &refused);
+    let refused = door
+        .post("/edit_ui", "name=a&password=b&edit_action=Delete")
+        .await;
+    snapshot("edit_ui__post__limited", &refused);
+    assert_eq!(refused.status, 429);
+    let forged = request("POST", "/add_ui").header("content-type", FORM);
+    let forged = door.send(forged.body(Vec::new()).unwrap()).await;
+    assert_eq!(forged.status, 403, "a forged form is no attempt");
+}

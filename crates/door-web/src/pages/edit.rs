@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::add::with_token;
 use super::problem::{Problem, is_mendable};
 use crate::State;
+use crate::done::Done;
 use crate::error::Refusal;
 use crate::layout::{Frame, render};
 use crate::posted::Posted;
@@ -133,17 +134,19 @@ async fn perform(state: &State, posted: &Posted) -> Result<Response, Refusal> {
             };
             let (tox_id, bio) = (edit.tox_id, edit.bio);
             let edited = names.edit(caller, name, password, edit).await;
-            edited.map_err(|error| {
+            let head = edited.map_err(|error| {
                 Refusal::of_form(error, tox_id.unwrap_or_default(), bio.unwrap_or_default())
             })?;
             // The engine has found it, so this only says how it is written.
             let name = Name::parse(name).map_err(|_| Refusal::NotFound)?;
-            let place = format!("/u/{}?done=saved", escaped(name.as_str()));
-            Ok(Redirect::to(&place).into_response())
+            let place = format!("/u/{}", escaped(name.as_str()));
+            let done = Done::saved(&name, head.seqno);
+            Ok(done.tell(posted.visit.https, Redirect::to(&place).into_response()))
         }
         "Delete" => {
             names.remove(caller, name, password).await?;
-            Ok(Redirect::to("/?done=deleted").into_response())
+            let home = Redirect::to("/").into_response();
+            Ok(Done::Deleted.tell(posted.visit.https, home))
         }
         _ => Err(Refusal::EditAction),
     }

@@ -1,23 +1,15 @@
 //! The first page.
 
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
 
 use crate::State;
+use crate::done::Done;
 use crate::layout::{Frame, render};
 use crate::visit::Visit;
 use crate::words::audit_command;
-
-#[derive(Default, Deserialize)]
-pub(crate) struct Parameters {
-    /// What was done just before: `deleted`.
-    #[serde(default)]
-    done: String,
-}
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -30,18 +22,19 @@ struct HomePage {
 /// `GET /`
 ///
 /// Toxme wire specification, section 9. The same path takes the API's requests by POST.
-pub(crate) async fn handle(
-    Shared(state): Shared<State>,
-    visit: Visit,
-    query: Result<Query<Parameters>, QueryRejection>,
-) -> Response {
-    let Parameters { done } = query.map(|Query(it)| it).unwrap_or_default();
+pub(crate) async fn handle(Shared(state): Shared<State>, visit: Visit) -> Response {
+    let was_deleted = visit.done == Some(Done::Deleted);
     let page = HomePage {
         frame: Frame::new(&state, "Find people by name").without_search(),
-        was_deleted: done == "deleted",
+        was_deleted,
         audit_command: audit_command(visit.origin.as_deref()),
     };
-    render(StatusCode::OK, &page)
+    let response = render(StatusCode::OK, &page);
+    if was_deleted {
+        Done::told(visit.https, response)
+    } else {
+        response
+    }
 }
 
 /// `GET /u`, `/u/`

@@ -1,42 +1,33 @@
 //! One name: where it points, and why to believe it.
 
 use askama::Template;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::log::NameBundle;
 use engine::names::{NameError, Profile};
 use engine::types::link::{Evidence, Link};
 use engine::types::{Kid, Name, ToxId, Visibility};
-use serde::Deserialize;
 
 use crate::State;
+use crate::done::Done;
 use crate::error::Refusal;
 use crate::identicon;
 use crate::layout::{Frame, render};
 use crate::visit::Visit;
 use crate::words::{ago, escaped, grouped, verify_command};
 
-#[derive(Default, Deserialize)]
-pub(crate) struct Parameters {
-    /// What was done just before: `saved`.
-    #[serde(default)]
-    done: String,
-}
-
 #[derive(Template)]
 #[template(path = "profile.html")]
 struct ProfilePage {
     frame: Frame,
-    was_saved: bool,
+    saved: Option<Saved>,
     name: String,
     escaped: String,
     picture: String,
     bio: String,
     is_proven: bool,
-    /// Where the barcode is, for as long as the record stands.
-    barcode: String,
     visibility: &'static str,
     tox_id: String,
     /// The Tox ID in fours.
@@ -44,8 +35,19 @@ struct ProfilePage {
     changed: String,
     changed_at: String,
     seqno: u32,
+    /// Where the barcode is, for as long as the record stands.
+    barcode: String,
     proof: Option<Proof>,
     command: String,
+}
+
+/// What the visitor has just saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saved {
+    /// It is what the page shows.
+    Shown,
+    /// This process has not heard of it yet.
+    Behind,
 }
 
 /// Where the log has the record.
@@ -64,28 +66,25 @@ pub(crate) async fn handle(
     Shared(state): Shared<State>,
     visit: Visit,
     name: Result<Path<String>, PathRejection>,
-    query: Result<Query<Parameters>, QueryRejection>,
 ) -> Response {
-    let Parameters { done } = query.map(|Query(it)| it).unwrap_or_default();
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let result = show(&state, &visit, &name, done == "saved").await;
+    let result = show(&state, &visit, &name).await;
     visit.answer(&state, result)
 }
 
-async fn show(
-    state: &State,
-    visit: &Visit,
-    name: &str,
-    was_saved: bool,
-) -> Result<Response, Refusal> {
+async fn show(state: &State, visit: &Visit, name: &str) -> Result<Response, Refusal> {
     let name = Name::parse(name).map_err(|_| NameError::Unknown)?;
     let profile = state.engine.names().profile(&name).await?;
     let bundle = state.engine.log().name_bundle(&name).await?;
+    let saved = visit
+        .done
+        .as_ref()
+        .and_then(|done| Saved::of(done, &profile));
     let tox_id = profile.tox_id.to_string();
     let title = format!("{}@{}", profile.name, state.engine.names().home());
     let page = ProfilePage {
         frame: Frame::new(state, title).unindexed(),
-        was_saved,
+        saved,
         name: profile.name.to_string(),
         escaped: escaped(profile.name.as_str()),
         picture: identicon::svg(&profile.tox_id),
@@ -96,12 +95,27 @@ async fn show(
         tox_id,
         changed: ago(state.engine.now().since(profile.changed_at)),
         changed_at: profile.changed_at.to_string(),
-        barcode: barcode(&profile),
         seqno: profile.seqno.get(),
+        barcode: barcode(&profile),
         proof: Proof::of(&profile, &bundle),
         command: verify_command(profile.name.as_str(), visit.origin.as_deref()),
     };
-    Ok(render(StatusCode::OK, &page))
+    let response = render(StatusCode::OK, &page);
+    Ok(match saved {
+        Some(Saved::Shown) => Done::told(visit.https, response),
+        Some(Saved::Behind) | None => response,
+    })
+}
+
+impl Saved {
+    fn of(done: &Done, profile: &Profile) -> Option<Self> {
+        let link = done.link_of(&profile.name)?;
+        Some(if profile.seqno.get() >= link {
+            Self::Shown
+        } else {
+            Self::Behind
+        })
+    }
 }
 
 impl Proof {
@@ -122,6 +136,14 @@ impl Proof {
     }
 }
 
+fn barcode(profile: &Profile) -> String {
+    let name = escaped(profile.name.as_str());
+    format!(
+        "/barcode/{name}.svg?{}",
+        super::barcode::query(profile.seqno)
+    )
+}
+
 fn visibility(visibility: Visibility) -> &'static str {
     match visibility {
         Visibility::Private => "only who knows the exact name",
@@ -136,14 +158,6 @@ fn evidence(evidence: &Evidence, tox_id: &ToxId) -> &'static str {
         Evidence::Boxed { kid } if *kid == Some(Kid::curve25519(&tox_id.key().0)) => {
             "a request sealed by the key"
         }
-fn barcode(profile: &Profile) -> String {
-    let name = escaped(profile.name.as_str());
-    format!(
-        "/barcode/{name}.svg?{}",
-        super::barcode::query(profile.seqno)
-    )
-}
-
         Evidence::Boxed { .. } => "a request sealed by another key",
         Evidence::Password => "the record\u{2019}s edit password",
         Evidence::Unproven => "a web form, without a proof of the key",
