@@ -176,7 +176,13 @@ async fn only_the_answer_to_a_form_says_that_it_was_done() {
         !behind.headers.contains_key("set-cookie"),
         "the next page says it"
     );
+}
 
+#[tokio::test]
+async fn a_deletion_is_told_once_and_a_refusal_says_nothing() {
+    let door = Door::of_two().await;
+    let carol = door.world.client(3).tox_id().to_string();
+    let password = door.add("carol", &carol, "").await;
     let delete = format!("name=carol&edit_action=Delete&password={password}");
     let deleted = door.post("/edit_ui", &delete).await;
     assert!(
@@ -196,7 +202,7 @@ async fn only_the_answer_to_a_form_says_that_it_was_done() {
         404
     );
     // A form that is refused says nothing.
-    let refused = door.post("/edit_ui", &update).await;
+    let refused = door.post("/edit_ui", &delete).await;
     assert_eq!(refused.status, 400);
     assert!(!refused.headers.contains_key("set-cookie"));
 }

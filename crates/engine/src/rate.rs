@@ -214,7 +214,7 @@ impl FloodLimits {
 pub enum Guard {
     /// Guesses of a name's edit password, from everywhere; the subject is the name's label.
     EditPassword = 1,
-    /// Those from one [`network`]; the subject is a keyed hash of both.
+    /// Those from one network, as `network` cuts it; the subject is a keyed hash of both.
     EditPasswordFrom = 2,
 }
 
