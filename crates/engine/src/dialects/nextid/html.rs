@@ -26,11 +26,7 @@ fn tag_of<'h>(html: &'h str, text: &mut String) -> &'h str {
         return html;
     };
     let name = tag.split([' ', '\t', '\r', '\n']).next().unwrap_or(tag);
-    let name = if name == "/p" {
-        name
-    } else {
-        name.trim_end_matches('/')
-    };
+    let name = name.trim_end_matches('/');
     if name.eq_ignore_ascii_case("br") || name.eq_ignore_ascii_case("/p") {
         text.push('\n');
     }
