@@ -8,14 +8,12 @@
 //! | `file:PATH` | embedded, one process per directory | crash and power cut |
 //! | `postgres://…` | [`postgres::PostgresStore`], any number of processes | what the database survives |
 //!
-//! [`conformance`] is the suite every backend runs; [`faulty`] wraps a backend so that tests can
-//! make it fail at a chosen commit.
+//! [`conformance`] is the suite every backend runs.
 
 pub mod cache;
 mod clock;
 pub mod conformance;
 pub mod embedded;
-pub mod faulty;
 mod files;
 mod limits;
 pub mod memory;
