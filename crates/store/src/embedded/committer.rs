@@ -145,7 +145,9 @@ impl Committer {
             return Ok(());
         };
         let marked = self.disk.mark(marks, commit);
-        self.syncs.stop(start);
+        if marked.is_ok() {
+            self.syncs.stop(start);
+        }
         marked.map_err(|error| {
             if is_full(&error) {
                 return Refusal::Full {
