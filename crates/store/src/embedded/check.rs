@@ -279,13 +279,9 @@ mod tests {
     async fn damage_in_a_table_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let open = store(dir.path(), 20).await;
-        open.shared
-            .handle
-            .borrow()
-            .as_ref()
-            .unwrap()
-            .write_out()
-            .unwrap();
+        let handle = open.handle().await.unwrap();
+        handle.write_out().unwrap();
+        drop(handle);
         open.close().await;
         let tables = dir.path().join("fjall/keyspaces/2/tables");
         let table = fs::read_dir(&tables)
