@@ -41,6 +41,7 @@ use crate::clock::{Clock, Stopwatch, system_clock};
 use crate::{OpenError, Options, limits};
 pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
+pub(crate) use directory::exists;
 use directory::{Directory, Holds};
 use disk::{Disk, RealDisk};
 use handle::Handle;

@@ -47,6 +47,23 @@ async fn eight_at_once_on_an_empty_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_not_there_is_not_made_by_looking() {
+    let url = rig::fresh_url("").await;
+    let look = || store::open_existing(&url, Options::default());
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()";
+    assert!(look().await.expect("an answer").is_none());
+    assert!(rig::sql(&url, tables).await.is_empty(), "nothing was made");
+    // Another server is about to make them.
+    rig::sql(&url, "CREATE TABLE kv_schema (version integer)").await;
+    assert!(look().await.expect("an answer").is_none());
+    rig::sql(&url, "DROP TABLE kv_schema").await;
+    open(&url).await.close().await;
+    let store = look().await.expect("an answer").expect("a store");
+    store.commit(put("1/a", "1")).await.expect("a commit");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_commits_that_are_durable_are_timed() {
     let url = rig::fresh_url("").await;
     let timed = Arc::new(AtomicU32::new(0));
