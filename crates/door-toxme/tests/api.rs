@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::{FakeNames, World, default_settings};
 
 use crate::door::{Door, MEMORABILIA, connection, delete, lookup, push, request, reset, snapshot};
-use crate::store::{FailingStore, Failure, UnreachableSigner};
+use crate::store::{Failure, Switch, UnreachableSigner};
 
 fn with_memorabilia(mut body: Value) -> Value {
     body["memorabilia"] = MEMORABILIA.into();
@@ -301,16 +301,16 @@ async fn other_methods_and_insecure_requests_are_refused() {
 
 #[tokio::test]
 async fn our_own_failures_are_not_explained() {
-    let failing = FailingStore::new().await;
-    let door = Door::over(World::over(failing.clone(), default_settings()).await);
+    let (failing, switch) = Switch::store().await;
+    let door = Door::over(World::over(failing, default_settings()).await);
     let sealed = door
         .world
         .client(1)
         .push("alice", 1, "", door.world.seconds());
-    failing.fail(Failure::Away);
+    switch.fail(Failure::Away);
     let body = with_memorabilia(push(&sealed));
     snapshot("api__push__store_away", &door.post(&body).await);
-    failing.fail(Failure::Damaged);
+    switch.fail(Failure::Damaged);
     snapshot(
         "api__lookup__store_damaged",
         &door.post(&lookup("bob")).await,

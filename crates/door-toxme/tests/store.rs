@@ -2,19 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use axum::body::Body;
-use bytes::Bytes;
 use engine::Engine;
 use engine::ports::keys::{SignError, Signer};
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
-use engine::types::UnixMillis;
 use httpkit::fault::Fault;
 use serde_json::json;
-use testkit::{FixedSigner, World, default_settings};
+use testkit::{Call, FixedSigner, Hooked, Step, World, default_settings};
 use tower::ServiceExt as _;
 
 use crate::door::{Answered, Door, MEMORABILIA, delete, lookup, push, request, reset};
@@ -32,71 +25,33 @@ pub(crate) enum Failure {
     Damaged,
 }
 
-/// A new directory's store, which fails on demand.
-pub(crate) struct FailingStore {
-    inner: Arc<dyn Store>,
-    failure: Mutex<Failure>,
-}
+/// Makes a store fail on demand.
+pub(crate) struct Switch(Mutex<Failure>);
 
-impl FailingStore {
-    /// One that does not fail yet.
-    pub(crate) async fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inner: World::new().await.store,
-            failure: Mutex::new(Failure::None),
-        })
+impl Switch {
+    /// A new directory's store that does not fail yet, and its switch.
+    pub(crate) async fn store() -> (Arc<Hooked>, Arc<Self>) {
+        let switch = Arc::new(Self(Mutex::new(Failure::None)));
+        let hooked = Hooked::over(World::new().await.store);
+        let of = switch.clone();
+        (Arc::new(hooked.before(move |call| of.step(call))), switch)
     }
 
     /// From now on it fails like this.
     pub(crate) fn fail(&self, failure: Failure) {
-        *self.failure.lock().unwrap() = failure;
+        *self.0.lock().unwrap() = failure;
     }
 
-    fn check_read(&self) -> Result<(), StoreError> {
-        match *self.failure.lock().unwrap() {
-            Failure::None | Failure::Full => Ok(()),
-            Failure::Away => Err(StoreError::Unavailable("secret address".into())),
-            Failure::Damaged => Err(StoreError::Corrupt("secret file".into())),
+    fn step(&self, call: &Call<'_>) -> Step {
+        match *self.0.lock().unwrap() {
+            Failure::None => Step::Go,
+            Failure::Away | Failure::Full | Failure::Damaged if call.is_commit() => {
+                Step::Unavailable("secret disk".into())
+            }
+            Failure::Full => Step::Go,
+            Failure::Away => Step::Unavailable("secret address".into()),
+            Failure::Damaged => Step::Broken("secret file".into()),
         }
-    }
-}
-
-#[async_trait]
-impl Store for FailingStore {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.check_read()?;
-        self.inner.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.check_read()?;
-        self.inner.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        if *self.failure.lock().unwrap() != Failure::None {
-            return Err(CommitError::Unavailable("secret disk".into()));
-        }
-        self.inner.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.check_read()?;
-        self.inner.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.inner.health()
     }
 }
 
@@ -127,8 +82,8 @@ impl Signer for UnreachableSigner {
 
 #[tokio::test]
 async fn every_action_says_43_while_the_store_is_away() {
-    let store = FailingStore::new().await;
-    let door = Door::over(World::over(store.clone(), default_settings()).await);
+    let (store, switch) = Switch::store().await;
+    let door = Door::over(World::over(store, default_settings()).await);
     let alice = door.world.client(1);
     door.register(&alice, "alice", 1, "").await;
     let now = door.world.seconds();
@@ -146,7 +101,7 @@ async fn every_action_says_43_while_the_store_is_away() {
         (Failure::Full, 503, 3),
         (Failure::Damaged, 500, 6),
     ] {
-        store.fail(failure);
+        switch.fail(failure);
         for (at, body) in requests.iter().enumerate() {
             let answer = door.post(body).await;
             if at < refused {
@@ -157,7 +112,7 @@ async fn every_action_says_43_while_the_store_is_away() {
             }
         }
     }
-    store.fail(Failure::None);
+    switch.fail(Failure::None);
     for body in [&requests[3], &requests[4], &requests[5], &requests[0]] {
         door.post(body).await.ok();
     }
@@ -165,9 +120,9 @@ async fn every_action_says_43_while_the_store_is_away() {
 
 #[tokio::test]
 async fn status_and_keys_need_no_store() {
-    let store = FailingStore::new().await;
-    let door = Door::over(World::over(store.clone(), default_settings()).await);
-    store.fail(Failure::Away);
+    let (store, switch) = Switch::store().await;
+    let door = Door::over(World::over(store, default_settings()).await);
+    switch.fail(Failure::Away);
     door.post(&json!({"action": 4})).await.ok();
     let keys = door.send(request("GET", "/pk", "")).await;
     keys.ok();
@@ -188,15 +143,15 @@ async fn nothing_is_done_when_the_answer_cannot_be_signed() {
 
 #[tokio::test]
 async fn the_log_learns_what_the_client_does_not() {
-    let store = FailingStore::new().await;
-    let door = Door::over(World::over(store.clone(), default_settings()).await);
+    let (store, switch) = Switch::store().await;
+    let door = Door::over(World::over(store, default_settings()).await);
     let fault = async || {
         let asked = request("POST", "/api", lookup("bob").to_string()).map(Body::from);
         let answer = door.router.clone().oneshot(asked).await.unwrap();
         answer.extensions().get::<Fault>().map(ToString::to_string)
     };
     assert_eq!(fault().await, None, "an unknown name is no fault of ours");
-    store.fail(Failure::Damaged);
+    switch.fail(Failure::Damaged);
     let logged = fault().await.unwrap();
     assert!(logged.contains("secret file"), "{logged}");
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use testkit::{Faulty, MemoryStore, World};
+use testkit::{MemoryStore, World, faulty};
 
 use crate::door::{Door, settings, snapshot};
 
 #[tokio::test]
 async fn a_store_that_is_away_is_a_page_with_503() {
-    let (store, faults) = Faulty::new(MemoryStore::new());
+    let (store, faults) = faulty(MemoryStore::new());
     let world = World::over(Arc::new(store), testkit::default_settings()).await;
     let door = Door::over(world, settings());
     door.register(1, "alice", 2, "hello").await;

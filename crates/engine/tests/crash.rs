@@ -8,23 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use engine::merkle::Hash;
 use engine::merkle::note::Checkpoint;
 use engine::names::{AddForm, Edit, NameError, Pushed};
 use engine::ports::Ports;
 use engine::ports::keys::{SignError, Signer};
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::{Direction, Freshness, Health, KeyRange, Store};
 use engine::reconcile::{Progress, Reconciler};
-use engine::types::{Handle, Label, Name, UnixMillis, Visibility};
+use engine::types::{Handle, Label, Name, Visibility};
 use engine::{Engine, Settings};
 use testkit::{
-    Faulty, FixedClock, FixedSigner, MemoryStore, Mode, SwapStore, World, audit, copy_of,
-    default_settings, memory, shared_memory,
+    Call, FixedClock, FixedSigner, Hooked, MemoryStore, Mode, Step, World, audit, copy_of,
+    default_settings, faulty, memory, shared_memory, swappable,
 };
 use tokio::sync::Notify;
 
@@ -186,7 +181,7 @@ async fn come_to_rest(world: &World, ledger: &mut Ledger) {
 /// One run with a fault at the n-th commit; answers how many commits it had.
 async fn run_with_fault(nth: u64, mode: Mode, goes_on: bool) -> u64 {
     let clock = World::start_clock();
-    let (store, faults) = Faulty::new(memory(&clock));
+    let (store, faults) = faulty(memory(&clock));
     let store: Arc<dyn Store> = Arc::new(store);
     let mut ledger = Ledger::default();
     let world = World::join(store.clone(), clock.clone(), settings(), 0).await;
@@ -229,7 +224,7 @@ async fn no_commit_that_fails_costs_or_doubles_a_link() {
 async fn a_directory_is_created_once_whatever_becomes_of_the_commit() {
     for mode in [Mode::Fail, Mode::PersistThenFail] {
         let clock = World::start_clock();
-        let (store, faults) = Faulty::new(memory(&clock));
+        let (store, faults) = faulty(memory(&clock));
         let store: Arc<dyn Store> = Arc::new(store);
         faults.fail_commit(1, mode);
         let first = World::open(store.clone(), clock.clone(), settings()).await;
@@ -243,7 +238,7 @@ async fn a_directory_is_created_once_whatever_becomes_of_the_commit() {
 async fn search_shows_what_was_written_whatever_the_store_answered() {
     for (mode, expect) in [(Mode::Fail, 0), (Mode::PersistThenFail, 1)] {
         let clock = World::start_clock();
-        let (store, faults) = Faulty::new(memory(&clock));
+        let (store, faults) = faulty(memory(&clock));
         let world = World::join(Arc::new(store), clock, settings(), 0).await;
         faults.fail_commit(1, mode);
         let refused = push(&world, 1, "alice").await;
@@ -300,77 +295,46 @@ async fn the_log_key_signs_each_checkpoint_once_and_nothing_else() {
     assert_eq!(signed, audit.checkpoints);
 }
 
-/// A store that can hold up one commit before it, or one read after it, and can stop for good.
-struct Gated {
-    inner: Arc<MemoryStore>,
+/// Holds up one commit before it, or one read after it, or stops a store for good.
+#[derive(Default)]
+struct Gate {
     holds_commit: AtomicBool,
     holds_read: AtomicBool,
     is_fatal: AtomicBool,
     open: Notify,
 }
 
-impl Gated {
-    fn over(inner: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self {
-            inner,
-            holds_commit: AtomicBool::new(false),
-            holds_read: AtomicBool::new(false),
-            is_fatal: AtomicBool::new(false),
-            open: Notify::new(),
-        })
+impl Gate {
+    /// A gate, and the store behind it.
+    fn over(inner: Arc<MemoryStore>) -> (Arc<Self>, Arc<Hooked<MemoryStore>>) {
+        let gate = Arc::new(Self::default());
+        let (before, after) = (gate.clone(), gate.clone());
+        let store = Hooked::over(inner)
+            .before(move |call| {
+                if call.is_commit() && before.is_fatal.load(Ordering::SeqCst) {
+                    return Step::Broken("the disk is gone".into());
+                }
+                before.step(call.is_commit() && before.holds_commit.swap(false, Ordering::SeqCst))
+            })
+            .after(move |call| {
+                let is_get = matches!(call, Call::Get(..));
+                after.step(is_get && after.holds_read.swap(false, Ordering::SeqCst))
+            });
+        (gate, Arc::new(store))
     }
-}
 
-#[async_trait]
-impl Store for Gated {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        let rows = self.inner.get_many(keys, fresh).await;
-        if self.holds_read.swap(false, Ordering::SeqCst) {
-            self.open.notified().await;
+    fn step(self: &Arc<Self>, holds: bool) -> Step {
+        if !holds {
+            return Step::Go;
         }
-        rows
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        if self.is_fatal.load(Ordering::SeqCst) {
-            return Err(CommitError::Fatal("the disk is gone".into()));
-        }
-        if self.holds_commit.swap(false, Ordering::SeqCst) {
-            self.open.notified().await;
-        }
-        self.inner.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.inner.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.inner.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
+        let gate = self.clone();
+        Step::wait(async move { gate.open.notified().await })
     }
 }
 
 /// Two processes over one store; the first one's store can be held up.
 struct Two {
-    gate: Arc<Gated>,
+    gate: Arc<Gate>,
     a: World,
     b: World,
     clock: Arc<FixedClock>,
@@ -383,8 +347,8 @@ async fn two() -> Two {
 async fn two_with(settings: Settings) -> Two {
     let clock = World::start_clock();
     let shared = Arc::new(shared_memory(&clock));
-    let gate = Gated::over(shared.clone());
-    let a = World::join(gate.clone(), clock.clone(), settings.clone(), 1).await;
+    let (gate, gated) = Gate::over(shared.clone());
+    let a = World::join(gated, clock.clone(), settings.clone(), 1).await;
     let b = World::join(shared, clock.clone(), settings, 2).await;
     Two { gate, a, b, clock }
 }
@@ -397,16 +361,13 @@ fn size(world: &World) -> u64 {
 async fn two_processes_that_create_a_directory_at_once_share_one() {
     let clock = World::start_clock();
     let shared = Arc::new(shared_memory(&clock));
-    let gate = Gated::over(shared.clone());
+    let (gate, gated) = Gate::over(shared.clone());
     gate.holds_commit.store(true, Ordering::SeqCst);
-    let (a, b) = tokio::join!(
-        World::join(gate.clone(), clock.clone(), settings(), 1),
-        async {
-            let b = World::join(shared, clock.clone(), settings(), 2).await;
-            gate.open.notify_one();
-            b
-        }
-    );
+    let (a, b) = tokio::join!(World::join(gated, clock.clone(), settings(), 1), async {
+        let b = World::join(shared, clock.clone(), settings(), 2).await;
+        gate.open.notify_one();
+        b
+    });
     assert_eq!(a.engine.log().head(), b.engine.log().head());
 }
 
@@ -525,7 +486,7 @@ async fn a_read_that_comes_late_is_no_lost_write() {
 }
 
 /// Makes a bundle whose rows are read before, and used after, a batch.
-async fn push_and_sequence_during_a_bundle(a: &World, gate: &Gated) {
+async fn push_and_sequence_during_a_bundle(a: &World, gate: &Gate) {
     let name = Name::parse("alice").unwrap();
     let log = a.engine.log();
     let (bundle, ()) = tokio::join!(log.name_bundle(&name), async {
@@ -544,8 +505,8 @@ async fn a_store_set_back_stops_writes_and_not_reads() {
         let clock = World::start_clock();
         let first = memory(&clock);
         let (first, mut backup) = (Arc::new(first), Vec::new());
-        let swap = Arc::new(SwapStore::new(first.clone()));
-        let world = World::join(swap.clone(), clock.clone(), settings(), 1).await;
+        let (store, swap) = swappable(first.clone());
+        let world = World::join(store, clock.clone(), settings(), 1).await;
         for (byte, name) in [(1, "alice"), (2, "bob")] {
             push(&world, byte, name).await.unwrap();
             world.sequence().await;
@@ -587,8 +548,8 @@ async fn a_store_set_back_stops_writes_and_not_reads() {
 async fn a_store_set_back_that_has_grown_since_is_still_another_log() {
     let clock = World::start_clock();
     let first = Arc::new(memory(&clock));
-    let swap = Arc::new(SwapStore::new(first.clone()));
-    let world = World::join(swap.clone(), clock.clone(), settings(), 1).await;
+    let (store, swap) = swappable(first.clone());
+    let world = World::join(store, clock.clone(), settings(), 1).await;
     let backup = first.rows();
     push(&world, 1, "alice").await.unwrap();
     world.sequence().await;
@@ -616,7 +577,7 @@ async fn a_store_set_back_that_has_grown_since_is_still_another_log() {
 #[tokio::test]
 async fn a_remembered_checkpoint_is_believed_only_when_it_can_be() {
     let clock = World::start_clock();
-    let (store, faults) = Faulty::new(memory(&clock));
+    let (store, faults) = faulty(memory(&clock));
     let world = World::join(Arc::new(store), clock.clone(), settings(), 1).await;
     push(&world, 1, "alice").await.unwrap();
     let founded = world.engine.log().head().note.clone();

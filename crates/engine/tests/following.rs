@@ -6,16 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use engine::Settings;
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::{Direction, Freshness, KeyRange, Row, Store};
 use engine::reconcile::Reconciler;
-use engine::types::UnixMillis;
-use testkit::{Fleet, MemoryStore, ToxClient, World, default_settings, shared_memory};
+use testkit::{
+    Call, Fleet, Hooked, MemoryStore, Step, ToxClient, World, default_settings, shared_memory,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -263,25 +259,33 @@ async fn a_process_whose_clock_stood_still_loads_anew() {
     assert_eq!(found(fleet.world(1), "alice").await, 0);
 }
 
-/// A store that counts what is asked of it, and can lose the answer to a commit.
-struct Counted {
-    inner: MemoryStore,
+/// Counts what a store is asked, and can lose the answer to a commit.
+#[derive(Default)]
+struct Counts {
     reads: AtomicU64,
     commits: AtomicU64,
-    /// The next commit is applied, and neither it nor any read answers.
+    /// The next commit is applied, and neither it nor any call after it is answered.
     cuts: AtomicBool,
     is_cut: AtomicBool,
 }
 
-impl Counted {
-    fn over(inner: MemoryStore) -> Arc<Self> {
-        Arc::new(Self {
-            inner,
-            reads: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            cuts: AtomicBool::new(false),
-            is_cut: AtomicBool::new(false),
-        })
+impl Counts {
+    /// The counts, and the store they are of.
+    fn over(inner: MemoryStore) -> (Arc<Self>, Arc<Hooked<MemoryStore>>) {
+        let counts = Arc::new(Self::default());
+        let (before, after) = (counts.clone(), counts.clone());
+        let store = Hooked::over(Arc::new(inner))
+            .before(move |call| {
+                before.count(call);
+                before.step(call)
+            })
+            .after(move |call| {
+                if call.is_commit() && after.cuts.swap(false, Ordering::SeqCst) {
+                    after.is_cut.store(true, Ordering::SeqCst);
+                }
+                after.step(call)
+            });
+        (counts, Arc::new(store))
     }
 
     /// Reads and commits since the last call.
@@ -291,67 +295,28 @@ impl Counted {
         (reads.swap(0, order), commits.swap(0, order))
     }
 
-    fn read(&self) -> Result<(), StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        if self.is_cut.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("the line is cut".into()));
+    fn count(&self, call: &Call<'_>) {
+        self.reads
+            .fetch_add(u64::from(call.is_read()), Ordering::SeqCst);
+        self.commits
+            .fetch_add(u64::from(call.is_commit()), Ordering::SeqCst);
+    }
+
+    fn step(&self, call: &Call<'_>) -> Step {
+        let asks = call.is_read() || call.is_commit();
+        if asks && self.is_cut.load(Ordering::SeqCst) {
+            Step::Unavailable("the line is cut".into())
+        } else {
+            Step::Go
         }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Store for Counted {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.read()?;
-        self.inner.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.read()?;
-        self.inner.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.commits.fetch_add(1, Ordering::SeqCst);
-        let done = self.inner.commit(batch).await;
-        if self.cuts.swap(false, Ordering::SeqCst) {
-            self.is_cut.store(true, Ordering::SeqCst);
-        }
-        if self.is_cut.load(Ordering::SeqCst) {
-            return Err(CommitError::Unavailable("the line is cut".into()));
-        }
-        done
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.inner.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.inner.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
     }
 }
 
 #[tokio::test]
 async fn idle_processes_cost_the_store_little_and_a_busy_follower_no_more() {
     let clock = World::start_clock();
-    let shared = Counted::over(shared_memory(&clock));
-    let mut fleet = Fleet::over(shared.clone(), clock, settings());
+    let (shared, store) = Counts::over(shared_memory(&clock));
+    let mut fleet = Fleet::over(store, clock, settings());
     fleet.join().await;
     fleet.run(5 * SECOND).await;
     shared.take();
@@ -383,8 +348,8 @@ async fn idle_processes_cost_the_store_little_and_a_busy_follower_no_more() {
 #[tokio::test]
 async fn a_batch_takes_few_reads_and_one_commit() {
     let clock = World::start_clock();
-    let shared = Counted::over(shared_memory(&clock));
-    let world = World::join(shared.clone(), clock.clone(), settings(), 1).await;
+    let (shared, store) = Counts::over(shared_memory(&clock));
+    let world = World::join(store, clock.clone(), settings(), 1).await;
     world.sequence().await;
     for number in 0..500 {
         push(&world, number, &format!("name{number}"), 1).await;
@@ -404,8 +369,8 @@ async fn a_batch_takes_few_reads_and_one_commit() {
 #[tokio::test]
 async fn a_link_whose_commit_got_no_answer_is_sequenced_all_the_same() {
     let clock = World::start_clock();
-    let store = Counted::over(testkit::memory(&clock));
-    let mut fleet = Fleet::over(store.clone(), clock, settings());
+    let (store, counted) = Counts::over(testkit::memory(&clock));
+    let mut fleet = Fleet::over(counted, clock, settings());
     fleet.join().await;
     fleet.run(2 * SECOND).await;
     store.take();
@@ -442,8 +407,8 @@ async fn a_link_whose_commit_got_no_answer_is_sequenced_all_the_same() {
 #[tokio::test]
 async fn a_name_whose_commit_got_no_answer_is_found_all_the_same() {
     let clock = World::start_clock();
-    let store = Counted::over(testkit::memory(&clock));
-    let mut fleet = Fleet::over(store.clone(), clock, settings());
+    let (store, counted) = Counts::over(testkit::memory(&clock));
+    let mut fleet = Fleet::over(counted, clock, settings());
     fleet.join().await;
     let world = fleet.world(0);
     let lost = async |request: Option<i64>| {

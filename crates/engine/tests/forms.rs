@@ -16,7 +16,7 @@ use engine::statistics::statistics;
 use engine::types::link::{Evidence, Link, Statement};
 use engine::types::{Name, ToxId, UnixMillis, Visibility};
 use testkit::{
-    Faulty, Fleet, Mode, ToxClient, World, audit, check_bundle, default_settings, memory, tox_id,
+    Fleet, Mode, ToxClient, World, audit, check_bundle, default_settings, faulty, memory, tox_id,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -743,7 +743,7 @@ async fn forms_of_one_process_are_seen_by_the_others() {
 async fn a_name_that_gives_way_goes_with_the_commit_that_takes_the_key() {
     for (mode, is_done) in [(Mode::Fail, false), (Mode::PersistThenFail, true)] {
         let clock = World::start_clock();
-        let (store, faults) = Faulty::new(memory(&clock));
+        let (store, faults) = faulty(memory(&clock));
         let world = World::join(Arc::new(store), clock, default_settings(), 0).await;
         let alice = world.client(1);
         added(&world, "squat", &alice).await;

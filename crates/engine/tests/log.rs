@@ -15,9 +15,7 @@ use engine::names::Pushed;
 use engine::reconcile::Reconciler;
 use engine::types::link::{Evidence, LinkHash, Statement};
 use engine::types::{Handle, Kid, Label, Name, Seqno};
-use testkit::{
-    LaggingStore, ToxClient, World, audit, check_bundle, default_settings, shared_memory,
-};
+use testkit::{ToxClient, World, audit, check_bundle, default_settings, lagging, shared_memory};
 
 /// The profile number `number`.
 fn client(world: &World, number: u32) -> ToxClient {
@@ -360,8 +358,8 @@ async fn a_process_with_an_old_cache_serves_what_another_has_sequenced() {
     let leader = World::join(shared.clone(), clock.clone(), settings.clone(), 1).await;
     push(&leader, &client(&leader, 1), "alice").await;
     leader.sequence().await;
-    let lagging = Arc::new(LaggingStore::over(shared, clock.clone()).await);
-    let reader = World::join(lagging, clock, settings, 2).await;
+    let behind = lagging(shared, clock.clone()).await;
+    let reader = World::join(behind, clock, settings, 2).await;
     let head = push(&leader, &client(&leader, 2), "bob").await.head;
     push(&leader, &client(&leader, 1), "alice").await;
     leader.sequence().await;

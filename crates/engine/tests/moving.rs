@@ -10,9 +10,10 @@ use engine::ports::store::{Batch, Health, Key, Row, Store, Version};
 use engine::reconcile::Reconciler;
 use engine::types::UnixMillis;
 use engine::{OpenError, Settings};
-use store::faulty::{Faults, Faulty, Mode};
 use store::memory::MemoryStore;
-use testkit::{FixedClock, World, audit, default_settings, memory, shared_memory};
+use testkit::{
+    Faults, FixedClock, Hooked, Mode, World, audit, default_settings, faulty, memory, shared_memory,
+};
 
 /// Tags of tables, as the catalog has them.
 const MOVED: u8 = 0x02;
@@ -222,8 +223,8 @@ async fn large_rows_are_copied_in_batches_that_fit() {
 
 /// Two stores whose commits fail on command.
 struct Pair {
-    rows: Arc<Faulty<MemoryStore>>,
-    copy: Arc<Faulty<MemoryStore>>,
+    rows: Arc<Hooked<MemoryStore>>,
+    copy: Arc<Hooked<MemoryStore>>,
     faults: [Faults; 2],
 }
 
@@ -240,8 +241,8 @@ impl Pair {
             .commit(batch)
             .await
             .expect("a small copy fits a batch");
-        let (rows, first) = Faulty::new(memory);
-        let (copy, second) = Faulty::new(MemoryStore::new());
+        let (rows, first) = faulty(memory);
+        let (copy, second) = faulty(MemoryStore::new());
         Self {
             rows: Arc::new(rows),
             copy: Arc::new(copy),
@@ -289,7 +290,7 @@ async fn after_a_fault_in_any_commit_the_same_order_goes_on() {
                 again.unwrap();
             }
             assert_eq!(
-                content(pair.copy.inner()),
+                content(&pair.copy.inner()),
                 content(&source),
                 "{side} {nth} {mode:?}"
             );
@@ -306,7 +307,7 @@ async fn what_was_copied_is_not_copied_again() {
     let (from, to) = pair.stores();
     pair.faults[1].fail_commit(4, Mode::Fail);
     assert!(convert(&from, &to, order(1)).await.is_err());
-    let done = u64::try_from(content(pair.copy.inner()).len()).unwrap();
+    let done = u64::try_from(content(&pair.copy.inner()).len()).unwrap();
     let mut conversion = Conversion::begin(from, to, order(2)).await.unwrap();
     assert!(done > 100);
     assert_eq!(conversion.rows(), done);
@@ -344,7 +345,7 @@ async fn reads_that_fail_leave_a_conversion_that_goes_on() {
         ));
         pair.faults[0].clear();
         convert(&from, &to, order(2)).await.unwrap();
-        assert_eq!(content(pair.copy.inner()), content(&source));
+        assert_eq!(content(&pair.copy.inner()), content(&source));
     }
 }
 

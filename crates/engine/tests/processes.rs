@@ -12,8 +12,8 @@ use engine::reconcile::{Progress, Reconciler};
 use engine::types::{Handle, Label, Name};
 use engine::{Engine, OpenError, Settings};
 use testkit::{
-    Faulty, FixedClock, FixedSigner, Fleet, LaggingStore, Mode, SeededRng, ToxClient, World, audit,
-    check_bundle, default_settings, shared_memory,
+    FixedClock, FixedSigner, Fleet, Hooked, MemoryStore, Mode, SeededRng, Step, ToxClient, World,
+    audit, check_bundle, default_settings, faulty, lagging, shared_memory,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -180,7 +180,7 @@ async fn a_dead_leader_is_replaced_within_five_seconds() {
 #[tokio::test]
 async fn two_that_take_their_turns_at_once_make_one_log() {
     let clock = World::start_clock();
-    let store = Arc::new(Shared(Arc::new(shared_memory(&clock))));
+    let store = Arc::new(yielding(Arc::new(shared_memory(&clock))));
     let a = World::join(store.clone(), clock.clone(), settings(), 1).await;
     let b = World::join(store, clock.clone(), settings(), 2).await;
     for round in 0..20_u32 {
@@ -216,8 +216,8 @@ async fn run_with_fault(nth: u64, mode: Mode) -> u64 {
     let clock = World::start_clock();
     let rows = Arc::new(shared_memory(&clock));
     let mut fleet = Fleet::over(rows.clone(), clock.clone(), settings());
-    let (faulty, faults) = Faulty::new(Shared(rows));
-    fleet.join_over(Arc::new(faulty), clock).await;
+    let (store, faults) = faulty(yielding(rows));
+    fleet.join_over(Arc::new(store), clock).await;
     fleet.join().await;
     faults.fail_commit(nth, mode);
     let mut acknowledged = Vec::new();
@@ -246,55 +246,9 @@ async fn run_with_fault(nth: u64, mode: Mode) -> u64 {
     commits
 }
 
-/// A store several owners may wrap.
-struct Shared(Arc<testkit::MemoryStore>);
-
-#[async_trait::async_trait]
-impl Store for Shared {
-    async fn get_many(
-        &self,
-        keys: &[engine::ports::store::Key],
-        fresh: Freshness,
-    ) -> Result<
-        Vec<Option<(engine::ports::store::Version, bytes::Bytes)>>,
-        engine::ports::store::StoreError,
-    > {
-        // Others have their turn between any two steps.
-        tokio::task::yield_now().await;
-        self.0.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<engine::ports::store::Row>, engine::ports::store::StoreError> {
-        tokio::task::yield_now().await;
-        self.0.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(
-        &self,
-        batch: engine::ports::store::Batch,
-    ) -> Result<engine::ports::store::Version, engine::ports::store::CommitError> {
-        tokio::task::yield_now().await;
-        self.0.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<engine::types::UnixMillis, engine::ports::store::StoreError> {
-        tokio::task::yield_now().await;
-        self.0.now().await
-    }
-
-    fn health(&self) -> engine::ports::store::Health {
-        self.0.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.0.is_shared()
-    }
+/// A store at which others have their turn before each call.
+fn yielding(rows: Arc<MemoryStore>) -> Hooked<MemoryStore> {
+    Hooked::over(rows).before(|_| Step::wait(tokio::task::yield_now()))
 }
 
 #[tokio::test]
@@ -312,7 +266,7 @@ async fn no_fault_of_one_process_costs_or_doubles_a_link_of_any() {
 async fn of_eight_processes_that_open_an_empty_store_one_creates_the_log() {
     let clock = World::start_clock();
     let rows = Arc::new(shared_memory(&clock));
-    let store: Arc<dyn Store> = Arc::new(Shared(rows));
+    let store: Arc<dyn Store> = Arc::new(yielding(rows));
     let mut tasks = tokio::task::JoinSet::new();
     for process in 0..8_u64 {
         let (store, clock) = (store.clone(), clock.clone());
@@ -412,8 +366,8 @@ async fn a_password_that_another_process_has_replaced_is_wrong_at_once() {
         pushed.password.unwrap()
     };
     let old = register(0).await;
-    let lagging = Arc::new(LaggingStore::over(shared, clock.clone()).await);
-    let b = World::join(lagging, clock, settings(), 2).await;
+    let behind = lagging(shared, clock.clone()).await;
+    let b = World::join(behind, clock, settings(), 2).await;
     let deletion = client(&a, 1).delete(a.seconds() + 1);
     a.engine.names().release(Some(deletion)).await.unwrap();
     let new = register(2).await;
@@ -495,8 +449,8 @@ async fn a_heartbeat_that_fails_stops_nothing() {
     let clock = World::start_clock();
     let rows = Arc::new(shared_memory(&clock));
     let mut fleet = Fleet::over(rows.clone(), clock.clone(), settings());
-    let (faulty, faults) = Faulty::new(Shared(rows));
-    fleet.join_over(Arc::new(faulty), clock).await;
+    let (store, faults) = faulty(yielding(rows));
+    fleet.join_over(Arc::new(store), clock).await;
     fleet.join().await;
     faults.fail_keys(Mode::Fail, |key| key.first() == Some(&0x67));
     fleet.run(75 * SECOND).await;
@@ -576,7 +530,7 @@ async fn a_clock_that_is_set_while_the_process_runs_is_followed() {
 #[tokio::test]
 async fn one_process_sweeps_and_only_when_there_is_something() {
     let clock = World::start_clock();
-    let (store, faults) = Faulty::new(Shared(Arc::new(shared_memory(&clock))));
+    let (store, faults) = faulty(yielding(Arc::new(shared_memory(&clock))));
     let store: Arc<dyn Store> = Arc::new(store);
     let mut worlds = Vec::new();
     for seed in 1..4 {

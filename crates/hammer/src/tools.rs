@@ -1,7 +1,8 @@
-//! The C sources of `tests/tools`, compiled where they are needed, and commands run to their end.
+//! The C sources of `tests/tools`, compiled where they are needed, commands run to their end, and the
+//! files below a folder.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,4 +54,26 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         said.trim()
     );
     Ok(())
+}
+
+/// Every regular file below a folder, in no order. Links are not followed.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub(crate) fn files_below(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        let entries = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()));
+        for entry in entries? {
+            let path = entry?.path();
+            let state = fs::symlink_metadata(&path)?;
+            if state.is_dir() {
+                open.push(path);
+            } else if state.is_file() {
+                files.push((path, state));
+            }
+        }
+    }
+    Ok(files)
 }

@@ -69,7 +69,30 @@ pub(crate) async fn wire_up_with(
         ..config.store_options()
     };
     let store = open_store(&config.store_url(), options).await?;
-    let wired = over(config, timer, store.clone(), metrics, original).await;
+    let wired = match make_data_dir(config) {
+        Ok(()) => over(config, timer, store.clone(), metrics, original).await,
+        Err(failure) => Err(failure),
+    };
+    if wired.is_err() {
+        store.close().await;
+    }
+    wired
+}
+
+/// The same over a store that is open and not empty. Makes nothing beside it.
+///
+/// # Errors
+/// As [`wire_up`]; then the store is closed.
+pub(crate) async fn wire_up_over(
+    config: &Config,
+    timer: SystemTimer,
+    store: Arc<dyn Store>,
+    original: Option<&Secret<[u8; 32]>>,
+) -> Result<Wired, Failure> {
+    let wired = match Metrics::new() {
+        Ok(metrics) => over(config, timer, store.clone(), metrics, original).await,
+        Err(error) => Err(Failure::failed(chain(&error))),
+    };
     if wired.is_err() {
         store.close().await;
     }
@@ -83,7 +106,7 @@ async fn over(
     metrics: Metrics,
     original: Option<&Secret<[u8; 32]>>,
 ) -> Result<Wired, Failure> {
-    let remembered = remembered(config)?;
+    let remembered = remembered(config);
     let note = remembered.as_ref().map(load).transpose()?.flatten();
     let is_empty = is_empty(store.as_ref()).await?;
     let known = remembered.as_ref().zip(note);
@@ -186,15 +209,20 @@ fn remedy(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Where the highest checkpoint is kept; nowhere for a store that keeps nothing either.
-fn remembered(config: &Config) -> Result<Option<Remembered>, Failure> {
+/// Makes the directory for what is kept beside the store, if anything is.
+fn make_data_dir(config: &Config) -> Result<(), Failure> {
     if config.is_in_memory() {
-        return Ok(None);
+        return Ok(());
     }
     let dir = &config.server.data_dir;
     std::fs::create_dir_all(dir)
-        .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))?;
-    Ok(Some(Remembered::at(dir.join(REMEMBERED))))
+        .map_err(|error| Failure::failed(format!("cannot make {}: {error}", dir.display())))
+}
+
+/// Where the highest checkpoint is kept; nowhere for a store that keeps nothing either.
+fn remembered(config: &Config) -> Option<Remembered> {
+    let place = config.server.data_dir.join(REMEMBERED);
+    (!config.is_in_memory()).then(|| Remembered::at(place))
 }
 
 fn load(remembered: &Remembered) -> Result<Option<Vec<u8>>, Failure> {

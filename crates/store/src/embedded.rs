@@ -41,6 +41,7 @@ use crate::clock::{Clock, Stopwatch, system_clock};
 use crate::{OpenError, Options, limits};
 pub use check::{Damage, Report, check};
 use committer::{Committer, Job, State};
+pub(crate) use directory::exists;
 use directory::{Directory, Holds};
 use disk::{Disk, RealDisk};
 use handle::Handle;
@@ -58,22 +59,56 @@ const QUEUE_BATCHES_MAX: usize = (QUEUE_SHARES / QUEUE_SHARES_MIN) as usize;
 const INLINE_ROWS_MAX: usize = 256;
 /// Longest wait for an engine that is being opened anew.
 const REOPEN_WAIT: Duration = Duration::from_secs(5);
+/// Reads that may wait for that at once; more are refused.
+const REOPEN_WAITERS_MAX: usize = 1024;
+
+/// What a closed store says.
+const CLOSED: &str = "the store is closed";
 
 /// A [`Store`] in a directory of this machine.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
     queue: Mutex<Option<SyncSender<Job>>>,
     shares: Arc<Semaphore>,
+    /// Places for reads that wait for the engine.
+    waiters: Semaphore,
     committer: Mutex<Option<JoinHandle<Directory>>>,
     clock: Clock,
     queue_wait: Duration,
     commit_wait: Duration,
 }
 
+/// What the readers have of the engine.
+#[derive(Clone)]
+pub(crate) enum Access {
+    Open(Arc<Handle>),
+    /// It is closed and about to be opened anew: worth waiting for.
+    Reopening,
+    /// It is closed, and why; nobody is opening it at this moment.
+    Gone(String),
+}
+
+impl Access {
+    fn handle(&self) -> Option<&Arc<Handle>> {
+        match self {
+            Self::Open(handle) => Some(handle),
+            Self::Reopening | Self::Gone(_) => None,
+        }
+    }
+
+    /// The answer to a read; `None` while it should wait.
+    fn settled(&self) -> Option<Result<Arc<Handle>, StoreError>> {
+        match self {
+            Self::Open(handle) => Some(Ok(Arc::clone(handle))),
+            Self::Reopening => None,
+            Self::Gone(why) => Some(Err(StoreError::Unavailable(why.clone()))),
+        }
+    }
+}
+
 /// What the committer and the readers share.
 pub(crate) struct Shared {
-    /// `None` while the engine is being opened anew, and after closing.
-    handle: watch::Sender<Option<Arc<Handle>>>,
+    access: watch::Sender<Access>,
     cache: RecordCache,
     health: RwLock<Health>,
 }
@@ -121,7 +156,7 @@ impl EmbeddedStore {
             State::Writing(_) | State::Paused { .. } => Health::Ready,
         };
         let shared = Arc::new(Shared {
-            handle: watch::Sender::new(Some(Arc::new(handle))),
+            access: watch::Sender::new(Access::Open(Arc::new(handle))),
             cache: RecordCache::new(options.cache_bytes, Lifetime::Forever),
             health: RwLock::new(health),
         });
@@ -133,6 +168,7 @@ impl EmbeddedStore {
             state,
             engine_cache_bytes: options.engine_cache_bytes,
             reserve_bytes: options.reserve_bytes,
+            was_short: false,
             syncs: Stopwatch(options.on_sync),
         };
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE_BATCHES_MAX);
@@ -143,6 +179,7 @@ impl EmbeddedStore {
             shared,
             queue: Mutex::new(Some(queue)),
             shares: Arc::new(Semaphore::new(QUEUE_SHARES as usize)),
+            waiters: Semaphore::new(REOPEN_WAITERS_MAX),
             committer: Mutex::new(Some(thread)),
             clock: options.clock.unwrap_or_else(system_clock),
             queue_wait: options.queue_wait,
@@ -164,23 +201,26 @@ impl EmbeddedStore {
             .take()
     }
 
+    /// The engine. Waits for it only while it is being opened anew, at most 5 s, and with at most
+    /// 1,024 others.
     async fn handle(&self) -> Result<Arc<Handle>, StoreError> {
-        if let Some(handle) = self.shared.handle.borrow().clone() {
-            return Ok(handle);
+        let settled = self.shared.access.borrow().settled();
+        if let Some(settled) = settled {
+            return settled;
         }
-        if self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none()
-        {
-            return Err(closed());
-        }
-        let mut changes = self.shared.handle.subscribe();
-        match timeout(REOPEN_WAIT, changes.wait_for(Option::is_some)).await {
-            Ok(Ok(handle)) => handle.clone().ok_or_else(closed),
-            Ok(Err(_)) | Err(_) => Err(closed()),
-        }
+        let Ok(_place) = self.waiters.try_acquire() else {
+            return Err(unavailable(
+                "too many reads wait for the store to be opened anew",
+            ));
+        };
+        let mut changes = self.shared.access.subscribe();
+        let settling = changes.wait_for(|access| access.settled().is_some());
+        let settled = match timeout(REOPEN_WAIT, settling).await {
+            Ok(Ok(access)) => access.settled(),
+            Ok(Err(_)) => Some(Err(unavailable(CLOSED))),
+            Err(_) => None,
+        };
+        settled.unwrap_or_else(|| Err(unavailable("the store is still being opened anew")))
     }
 
     async fn read<T: Send + 'static>(
@@ -234,7 +274,7 @@ impl EmbeddedStore {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else {
-            return Err(CommitError::Fatal("the store is closed".to_owned()));
+            return Err(CommitError::Fatal(CLOSED.to_owned()));
         };
         match queue.try_send(Job {
             batch,
@@ -337,14 +377,14 @@ impl Drop for EmbeddedStore {
 /// order, so that the next holder finds a closed engine.
 fn finish(shared: &Shared, committer: JoinHandle<Directory>) {
     let directory = committer.join();
-    shared.set_health(Health::ReadOnly("the store is closed".to_owned()));
-    drop(shared.handle.send_replace(None));
+    shared.set_health(Health::ReadOnly(CLOSED.to_owned()));
+    drop(shared.access.send_replace(Access::Gone(CLOSED.to_owned())));
     match directory {
         Ok(directory) => drop(directory),
         Err(_) => tracing::error!("the committer ended by a panic"),
     }
 }
 
-fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed or being opened anew".to_owned())
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
 }

@@ -8,19 +8,18 @@
 //! | `file:PATH` | embedded, one process per directory | crash and power cut |
 //! | `postgres://…` | [`postgres::PostgresStore`], any number of processes | what the database survives |
 //!
-//! [`conformance`] is the suite every backend runs; [`faulty`] wraps a backend so that tests can
-//! make it fail at a chosen commit.
+//! [`conformance`] is the suite every backend runs.
 
 pub mod cache;
 mod clock;
 pub mod conformance;
 pub mod embedded;
-pub mod faulty;
 mod files;
 mod limits;
 pub mod memory;
 pub mod parsers;
 pub mod postgres;
+mod untouched;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +28,7 @@ use std::time::Duration;
 use engine::ports::store::Store;
 
 pub use clock::{Clock, SteadyClock, steady_clock, system_clock};
+pub use untouched::Untouched;
 
 use embedded::EmbeddedStore;
 use memory::MemoryStore;
@@ -222,6 +222,26 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Store>, OpenErr
         Ok(opened) => Ok(Arc::new(opened?)),
         Err(_) => Err(OpenError::Interrupted),
     }
+}
+
+/// Opens the store a URL names if there is one, and makes nothing: no directory, no file and no table.
+/// `None` where no store was made yet; a store in memory is never there.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn open_existing(
+    url: &str,
+    options: Options,
+) -> Result<Option<Arc<dyn Store>>, OpenError> {
+    if postgres::is_postgres(url) {
+        let found = PostgresStore::open_existing(url, options).await?;
+        return Ok(found.map(|store| Arc::new(store) as Arc<dyn Store>));
+    }
+    let is_absent = |path: &str| !embedded::exists(Path::new(path));
+    if url == "memory:" || url.strip_prefix("file:").is_some_and(is_absent) {
+        return Ok(None);
+    }
+    open(url, options).await.map(Some)
 }
 
 fn name(holder: Option<u32>) -> String {

@@ -45,7 +45,7 @@ use crate::clock::{Clock, steady_clock};
 use crate::{OpenError, Options, limits};
 use batch::Planned;
 use condition::Condition;
-use connection::{Connector, Refusal, RefusalKind};
+use connection::{Connection, Connector, Refusal, RefusalKind};
 use queue::{Job, Queue};
 use reads::Reader;
 use target::Target;
@@ -80,19 +80,25 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
-        let mut target = Target::parse(url).map_err(|said| OpenError::BadUrl {
-            url: redacted(url),
-            said,
-        })?;
-        let ca_file = options.ca_file.or(target.ca_file.take());
-        let tls = tls::connector(target.tls, ca_file.as_deref())?;
-        // So much less than a caller waits that the database's answer comes first.
-        let lock_wait = options.commit_wait.mul_f64(LOCK_SHARE);
-        let connector = Connector::new(target, tls, options.password_file, lock_wait);
-        let connector = Arc::new(connector);
-        let connected = connector.connect().await;
-        let mut connection = connected.map_err(|refusal| not_open(&connector, refusal))?;
+        let (connector, mut connection) = connect(url, &options).await?;
         schema::prepare(&mut connection).await?;
+        Self::over(connector, options)
+    }
+
+    /// The same of a database that has the tables; `None`, and nothing made, if it has not.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_existing(url: &str, options: Options) -> Result<Option<Self>, OpenError> {
+        let (connector, mut connection) = connect(url, &options).await?;
+        if !schema::is_made(&mut connection).await? {
+            return Ok(None);
+        }
+        schema::prepare(&mut connection).await?;
+        Self::over(connector, options).map(Some)
+    }
+
+    fn over(connector: Arc<Connector>, options: Options) -> Result<Self, OpenError> {
         let readers = options.connections.saturating_sub(WORKERS).max(1);
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
         let pool = pool::pool(Arc::clone(&connector), readers);
@@ -145,6 +151,25 @@ impl PostgresStore {
             Ok(()) => Ok(answer),
             Err(_) => Err(closed()),
         }
+    }
+}
+
+/// A way to the database, and a first connection.
+async fn connect(url: &str, options: &Options) -> Result<(Arc<Connector>, Connection), OpenError> {
+    let mut target = Target::parse(url).map_err(|said| OpenError::BadUrl {
+        url: redacted(url),
+        said,
+    })?;
+    let own = target.ca_file.take();
+    let ca_file = options.ca_file.clone().or(own);
+    let tls = tls::connector(target.tls, ca_file.as_deref())?;
+    // So much less than a caller waits that the database's answer comes first.
+    let lock_wait = options.commit_wait.mul_f64(LOCK_SHARE);
+    let connector = Connector::new(target, tls, options.password_file.clone(), lock_wait);
+    let connector = Arc::new(connector);
+    match connector.connect().await {
+        Ok(connection) => Ok((connector, connection)),
+        Err(refusal) => Err(not_open(&connector, refusal)),
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine::ports::store::Store;
-use store::faulty::Faulty;
 use store::memory::MemoryStore;
 use store::{OpenError, Options, conformance};
+use testkit::faulty;
 
 async fn embedded(path: &std::path::Path) -> Arc<dyn Store> {
     let url = format!("file:{}", path.display());
@@ -22,7 +22,7 @@ async fn memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_wrapper_without_faults() {
-    conformance::run(async || Arc::new(Faulty::new(MemoryStore::new()).0) as Arc<dyn Store>).await;
+    conformance::run(async || Arc::new(faulty(MemoryStore::new()).0) as Arc<dyn Store>).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

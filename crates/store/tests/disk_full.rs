@@ -19,11 +19,11 @@ struct SmallDisk {
 
 impl SmallDisk {
     /// `None` where this process may not mount.
-    fn mount() -> Option<Self> {
+    fn mount(mib: usize) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount
-            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
             .arg(dir.path());
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         mounted.then(|| Self {
@@ -115,11 +115,66 @@ async fn fill_and_free(path: &Path, disk: &SmallDisk, reserve_bytes: Option<u64>
 
 #[tokio::test]
 async fn writes_pause_on_a_full_disk_and_resume() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount(16) else {
         eprintln!("not run: this process may not mount a file system");
         return;
     };
     // With the reserve, the engine never meets the full disk; without, it does and is reopened.
     fill_and_free(&disk.path.join("with"), &disk, None).await;
     fill_and_free(&disk.path.join("without"), &disk, Some(0)).await;
+}
+
+/// 64 KiB that cannot be compressed.
+fn noise(number: u32) -> Batch {
+    let mut state = u64::from(number) + 1;
+    let words = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 32) as u32
+    });
+    let value: Vec<u8> = words.take(16 << 10).flat_map(u32::to_le_bytes).collect();
+    Batch {
+        puts: vec![(Key::from(number.to_string()), Bytes::from(value))],
+        ..Batch::default()
+    }
+}
+
+/// The engine writes out its memory when 32 MiB are in it, and meets a full disk, which no group does.
+#[tokio::test]
+async fn writes_resume_when_the_engine_met_the_full_disk_in_the_background() {
+    let Some(disk) = SmallDisk::mount(96) else {
+        eprintln!("not run: this process may not mount a file system");
+        return;
+    };
+    let ballast = disk.path.join("ballast");
+    fs::write(&ballast, vec![7; 40 << 20]).unwrap();
+    let url = format!("file:{}", disk.path.join("store").display());
+    let options = Options {
+        reserve_bytes: Some(4 << 20),
+        ..Options::default()
+    };
+    let store = store::open(&url, options).await.unwrap();
+    let mut written = 0;
+    let refused = loop {
+        match store.commit(noise(written)).await {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, CommitError::Unavailable(_)), "{refused}");
+    assert!(written > 400, "{written}: its memory was full first");
+    fs::remove_file(ballast).unwrap();
+    loop {
+        match store.commit(noise(written)).await {
+            Ok(_) => break,
+            Err(CommitError::Unavailable(_)) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(store.health(), Health::Ready);
+    let keys: Vec<Key> = (0..=written).map(|at| Key::from(at.to_string())).collect();
+    let rows = store.get_many(&keys, Freshness::Now).await.unwrap();
+    assert!(rows.iter().all(Option::is_some), "nothing is lost");
+    store.close().await;
 }

@@ -3,17 +3,12 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::Store;
 use engine::ports::timer::Timer;
-use engine::types::UnixMillis;
 use store::Options;
 use tempfile::TempDir;
 
+use crate::hooked::{Hooked, Step};
 use crate::{FixedClock, shared_memory};
 
 /// The environment variable that names the kind of store.
@@ -40,10 +35,12 @@ pub async fn empty_store(clock: &Arc<FixedClock>) -> Arc<dyn Store> {
     };
     let store = store::open(&url, options).await;
     let store = store.unwrap_or_else(|error| unreachable!("a test's store opens: {error}"));
-    Arc::new(Placed {
-        store,
-        _place: place,
-    })
+    // Goes after the store.
+    let held = Hooked::over(store).after(move |_| {
+        let _held = &place;
+        Step::Go
+    });
+    Arc::new(held)
 }
 
 /// An empty store that several processes may have open: an [`empty_store`] where that is one, else in
@@ -111,52 +108,5 @@ impl Drop for Place {
             // A database that a test has stopped takes its schemas along.
             let _may_be_away = pgrig::psql(database, &drop);
         }
-    }
-}
-
-/// A store and its place, which goes after it.
-struct Placed {
-    store: Arc<dyn Store>,
-    _place: Place,
-}
-
-#[async_trait]
-impl Store for Placed {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.store.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.store.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.store.commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.store.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.store.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.store.is_shared()
-    }
-
-    async fn close(&self) {
-        self.store.close().await;
     }
 }

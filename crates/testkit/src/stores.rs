@@ -3,17 +3,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
+use engine::ports::store::{Batch, Freshness, Row, Store};
 use engine::ports::timer::Timer;
-use engine::types::UnixMillis;
 use store::memory::MemoryStore;
 
 use crate::FixedClock;
+use crate::hooked::{Call, Hooked, Step};
 
 /// An empty store in memory whose clock is the test's.
 #[must_use]
@@ -46,135 +41,50 @@ pub async fn copy_of(rows: &[Row], clock: &Arc<FixedClock>) -> MemoryStore {
     copy
 }
 
-/// A store that can be exchanged under a running engine.
-pub struct SwapStore(RwLock<Arc<dyn Store>>);
+/// Exchanges the store under a running engine.
+pub struct Swap(Arc<RwLock<Arc<dyn Store>>>);
 
-impl SwapStore {
-    /// Starts with this store.
-    #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(RwLock::new(store))
-    }
-
+impl Swap {
     /// Continues with another.
     pub fn swap(&self, store: Arc<dyn Store>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = store;
     }
-
-    fn inner(&self) -> Arc<dyn Store> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
 }
 
-#[async_trait]
-impl Store for SwapStore {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.inner().get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.inner().scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.inner().commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.inner().now().await
-    }
-
-    fn health(&self) -> Health {
-        self.inner().health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner().is_shared()
-    }
+/// A store that can be exchanged, by the handle.
+#[must_use]
+pub fn swappable(store: Arc<dyn Store>) -> (Arc<Hooked>, Swap) {
+    let current = Arc::new(RwLock::new(store));
+    let swap = Swap(current.clone());
+    let now = move || {
+        let current = current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    };
+    (Arc::new(Hooked::choosing(move |_| now())), swap)
 }
 
 /// One process's view of a shared store: reads that may be stale are answered from a copy taken when
 /// this process last committed, and so are as stale as the port's contract allows.
-pub struct LaggingStore {
-    shared: Arc<MemoryStore>,
-    clock: Arc<FixedClock>,
-    cache: Mutex<Arc<MemoryStore>>,
-}
-
-impl LaggingStore {
-    /// A process that joins now.
-    pub async fn over(shared: Arc<MemoryStore>, clock: Arc<FixedClock>) -> Self {
-        let cache = Mutex::new(Arc::new(copy_of(&shared.rows(), &clock).await));
-        Self {
-            shared,
-            clock,
-            cache,
-        }
-    }
-
-    fn cache(&self) -> Arc<MemoryStore> {
-        self.cache
+pub async fn lagging(shared: Arc<MemoryStore>, clock: Arc<FixedClock>) -> Arc<Hooked<MemoryStore>> {
+    let first = Arc::new(copy_of(&shared.rows(), &clock).await);
+    let cache = Arc::new(Mutex::new(first));
+    let (all, copied) = (shared.clone(), cache.clone());
+    let hooked = Hooked::choosing(move |call| match call {
+        Call::Get(_, Freshness::Within(_)) | Call::Scan(_, Freshness::Within(_)) => copied
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-#[async_trait]
-impl Store for LaggingStore {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        match fresh {
-            Freshness::Now => self.shared.get_many(keys, fresh).await,
-            Freshness::Within(_) => self.cache().get_many(keys, fresh).await,
+            .clone(),
+        Call::Get(..) | Call::Scan(..) | Call::Commit(_) | Call::Now | Call::Other => all.clone(),
+    });
+    let hooked = hooked.after(move |call| {
+        let (shared, clock, cache) = (shared.clone(), clock.clone(), cache.clone());
+        if !call.is_commit() {
+            return Step::Go;
         }
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        match fresh {
-            Freshness::Now => self.shared.scan(range, direction, limit, fresh).await,
-            Freshness::Within(_) => self.cache().scan(range, direction, limit, fresh).await,
-        }
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        let version = self.shared.commit(batch).await?;
-        let copy = copy_of(&self.shared.rows(), &self.clock).await;
-        *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(copy);
-        Ok(version)
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.shared.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.shared.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
+        Step::wait(async move {
+            let copy = copy_of(&shared.rows(), &clock).await;
+            *cache.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(copy);
+        })
+    });
+    Arc::new(hooked)
 }

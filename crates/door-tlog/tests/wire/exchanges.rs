@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
-use store::faulty::Faulty;
 use store::memory::MemoryStore;
-use testkit::Exchange;
+use testkit::{Exchange, faulty};
 
 use crate::story::Story;
 
@@ -130,7 +129,7 @@ fn tiles() -> KeyRange {
 
 #[tokio::test]
 async fn failures_of_our_own_are_told_apart_and_not_explained() {
-    let (store, faults) = Faulty::new(MemoryStore::new());
+    let (store, faults) = faulty(MemoryStore::new());
     let story = Story::over(Arc::new(store)).await;
     story.push(1, "alice", 1).await;
     story.world.sequence().await;

@@ -1,11 +1,12 @@
 //! Takes back what `lostcache.so` saw written but not synced. The records are described there.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
+
+use crate::tools::files_below;
 
 const MARK: u64 = u64::MAX;
 const HEADER_BYTES: usize = 24;
@@ -18,12 +19,12 @@ struct Change {
     bytes: Vec<u8>,
 }
 
-/// Undoes every change of a file below `data` that was not synced, and empties `undo`. Answers how
-/// many changes were undone.
+/// Undoes every change of a file below `data` that was not synced, and empties `undo`, which lies
+/// elsewhere. Answers how many changes were undone.
 pub(crate) fn play_back(data: &Path, undo: &Path) -> Result<u64> {
     let mut undone = 0;
-    for (inode, path) in files_below(data)? {
-        let records = undo.join(inode.to_string());
+    for (path, state) in files_below(data)? {
+        let records = undo.join(state.ino().to_string());
         if !records.exists() {
             continue;
         }
@@ -43,25 +44,6 @@ pub(crate) fn play_back(data: &Path, undo: &Path) -> Result<u64> {
 fn take_back(file: &File, change: &Change) -> std::io::Result<()> {
     file.write_all_at(&change.bytes, change.offset)?;
     file.set_len(change.size)
-}
-
-/// Files by inode number. The records' own folder is not among them: it lies elsewhere.
-fn files_below(folder: &Path) -> Result<BTreeMap<u64, PathBuf>> {
-    let mut files = BTreeMap::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()));
-        for entry in entries? {
-            let path = entry?.path();
-            let state = fs::symlink_metadata(&path)?;
-            if state.is_dir() {
-                open.push(path);
-            } else if state.is_file() {
-                files.insert(state.ino(), path);
-            }
-        }
-    }
-    Ok(files)
 }
 
 /// The changes behind the last mark, oldest first. A record torn by the kill is left out: the

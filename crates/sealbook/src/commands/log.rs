@@ -78,7 +78,12 @@ impl Verify {
             ca_file: self.ca_file.clone(),
             password_file: self.password_file.clone(),
         };
-        AtRest::over(access.open().await?, &access.url.to_string(), None).await
+        let name = access.url.to_string();
+        let Some(store) = access.open_existing().await? else {
+            let said = format!("there is no store at {name}");
+            return Err(Failure::new(Exit::NotFound, said));
+        };
+        AtRest::over(store, &name, None).await
     }
 
     async fn at_rest(&self, at_rest: AtRest, output: Output) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ mod check;
 mod convert;
 mod stats;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -13,7 +13,7 @@ use engine::ports::store::Store;
 use crate::config::StoreUrl;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::wire_up::{absolute, open_store};
+use crate::wire_up::{absolute, open_store, unopened};
 
 /// A file every embedded store has.
 pub(super) const MARK_FILE: &str = "format";
@@ -59,24 +59,24 @@ impl Access {
         }
     }
 
-    /// Opens the store; makes an embedded one that is absent.
+    /// Opens the store; makes one that is absent.
     pub(super) async fn open(&self) -> Result<Arc<dyn Store>, Failure> {
-        let options = store::Options {
+        open_store(&self.url, self.options()).await
+    }
+
+    /// Opens the store, and makes nothing; `None` where there is none.
+    pub(super) async fn open_existing(&self) -> Result<Option<Arc<dyn Store>>, Failure> {
+        let opening = store::open_existing(self.url.expose(), self.options());
+        opening.await.map_err(unopened)
+    }
+
+    fn options(&self) -> store::Options {
+        store::Options {
             connections: CONNECTIONS,
             ca_file: self.ca_file.clone(),
             password_file: self.password_file.clone(),
             ..store::Options::default()
-        };
-        open_store(&self.url, options).await
-    }
-
-    /// Opens the store, and does not make one; `None` where there is none.
-    pub(super) async fn open_existing(&self) -> Result<Option<Arc<dyn Store>>, Failure> {
-        let is_absent = |dir: &Path| !dir.join(MARK_FILE).exists();
-        if self.url.dir().is_some_and(is_absent) {
-            return Ok(None);
         }
-        self.open().await.map(Some)
     }
 
     /// The store as people know it, wherever they are: without a password, and from the root.

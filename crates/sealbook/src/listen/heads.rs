@@ -4,7 +4,8 @@
 //! lengths as one, a length beside chunks as nothing. A proxy in front that reads such a request
 //! otherwise takes a part of it for the next one, and lets a stranger put requests before those of
 //! others. So heads are looked at on their way to hyper, and one that is not written in the one way
-//! everybody reads alike is spoilt: hyper refuses it with 400 and closes the connection. Bodies in
+//! everybody reads alike is spoilt: hyper refuses it with 400 and closes the connection, once it has
+//! answered the requests before it, of which it gets every byte. Bodies in
 //! chunks are left to hyper, which must then close the connection after its answer, so that what
 //! stands behind such a body is never taken for a request.
 
@@ -62,8 +63,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
         let new = into.filled().get(before..).unwrap_or_default();
-        if self.scanner.feed(new).is_err() {
-            into.set_filled(before);
+        if let Err(Ambiguous { good }) = self.scanner.feed(new) {
+            into.set_filled(before.saturating_add(good));
             self.spoil(into);
         }
         Poll::Ready(Ok(()))
@@ -100,9 +101,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
     }
 }
 
-/// Two servers could read it differently.
+/// Two servers could read a head differently.
 #[derive(Debug, PartialEq, Eq)]
-struct Ambiguous;
+struct Ambiguous {
+    /// Bytes before that head, of those that were fed with its refused line.
+    good: usize,
+}
+
+/// The line that was taken makes its head ambiguous.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused;
 
 /// Follows the bytes of a connection from head to head.
 #[derive(Debug, Default)]
@@ -135,11 +143,13 @@ struct Head {
 }
 
 impl Scanner {
-    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
+    fn feed(&mut self, all: &[u8]) -> Result<(), Ambiguous> {
+        let mut bytes = all;
+        let mut good = 0;
         while !bytes.is_empty() {
             match self.state {
                 State::Through => return Ok(()),
-                State::Spoilt => return Err(Ambiguous),
+                State::Spoilt => return Err(Ambiguous { good }),
                 State::Body(left) => {
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = bytes.get(here..).unwrap_or_default();
@@ -148,20 +158,22 @@ impl Scanner {
                         left => State::Body(left),
                     };
                 }
-                State::Head => match self.line_of(&mut bytes) {
-                    Ok(()) => {}
-                    Err(ambiguous) => {
-                        self.state = State::Spoilt;
-                        return Err(ambiguous);
+                State::Head => {
+                    if self.head.bytes == 0 {
+                        good = all.len().saturating_sub(bytes.len());
                     }
-                },
+                    if self.line_of(&mut bytes).is_err() {
+                        self.state = State::Spoilt;
+                        return Err(Ambiguous { good });
+                    }
+                }
             }
         }
         Ok(())
     }
 
     /// Takes the next line, or the part of it that has come.
-    fn line_of(&mut self, bytes: &mut &[u8]) -> Result<(), Ambiguous> {
+    fn line_of(&mut self, bytes: &mut &[u8]) -> Result<(), Refused> {
         let all = *bytes;
         let end = memchr::memchr(b'\n', all).map(|end| end.saturating_add(1));
         let (here, rest) = all
@@ -170,7 +182,7 @@ impl Scanner {
         *bytes = rest;
         self.head.bytes = self.head.bytes.saturating_add(here.len());
         if self.head.bytes > HEAD_BYTES_MAX {
-            return Err(Ambiguous);
+            return Err(Refused);
         }
         if end.is_none() {
             self.line.extend_from_slice(here);
@@ -184,8 +196,8 @@ impl Scanner {
         self.take(&line)
     }
 
-    fn take(&mut self, line: &[u8]) -> Result<(), Ambiguous> {
-        let text = line.strip_suffix(b"\r\n").ok_or(Ambiguous)?;
+    fn take(&mut self, line: &[u8]) -> Result<(), Refused> {
+        let text = line.strip_suffix(b"\r\n").ok_or(Refused)?;
         if !self.head.has_request_line {
             // Empty lines before a request are old clients' and mean nothing.
             self.head.has_request_line = !text.is_empty();
@@ -200,7 +212,7 @@ impl Scanner {
         let head = std::mem::take(&mut self.head);
         self.state = match (head.is_chunked, head.length) {
             (true, None) => State::Through,
-            (true, Some(_)) => return Err(Ambiguous),
+            (true, Some(_)) => return Err(Refused),
             (false, Some(0) | None) => State::Head,
             (false, Some(length)) => State::Body(length),
         };
@@ -210,25 +222,25 @@ impl Scanner {
 
 impl Head {
     /// Takes a header's line.
-    fn header(&mut self, line: &[u8]) -> Result<(), Ambiguous> {
+    fn header(&mut self, line: &[u8]) -> Result<(), Refused> {
         // A line that goes on the one before it.
         if line.first().is_none_or(u8::is_ascii_whitespace) {
-            return Err(Ambiguous);
+            return Err(Refused);
         }
-        let colon = memchr::memchr(b':', line).ok_or(Ambiguous)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(Ambiguous)?;
+        let colon = memchr::memchr(b':', line).ok_or(Refused)?;
+        let (name, value) = line.split_at_checked(colon).ok_or(Refused)?;
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.last().is_some_and(u8::is_ascii_whitespace) {
-            return Err(Ambiguous);
+            return Err(Refused);
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            let length = digits(value).ok_or(Ambiguous)?;
+            let length = digits(value).ok_or(Refused)?;
             if self.length.replace(length).is_some() {
-                return Err(Ambiguous);
+                return Err(Refused);
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Ambiguous);
+                return Err(Refused);
             }
             self.is_chunked = true;
         }

@@ -27,7 +27,9 @@ async fn run(connections_max: usize, drain: Duration) -> Running {
     let address = socket.local_addr().unwrap();
     let (entered, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (enter, pass) = (entered.clone(), gate.clone());
-    let router = Router::new().route("/", get(|| async { "hello" })).route(
+    let echo = |body: String| async move { format!("<{body}>") };
+    let router = Router::new().route("/", get(|| async { "hello" }).post(echo));
+    let router = router.route(
         "/gate",
         get(|| async move {
             enter.notify_one();
@@ -201,6 +203,35 @@ async fn who_is_refused_while_still_sending_reads_the_answer() {
         stream.write_all(&body).await.unwrap();
         let answer = read_to(&mut stream, "\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn requests_before_one_that_is_refused_are_answered() {
+    let server = run(10, LONG).await;
+    let gate = "GET /gate HTTP/1.1\r\nhost: a\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nwhat";
+    let bad = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +4\r\n\r\nnever";
+    let all = [gate, post, bad].concat();
+    // At once, and so that the second request's body comes together with the third one's head.
+    for split in [all.len(), gate.len() + post.len() - 2] {
+        let mut stream = server.connect().await;
+        let (first, rest) = all.split_at(split);
+        stream.write_all(first.as_bytes()).await.unwrap();
+        server.entered.notified().await;
+        stream.write_all(rest.as_bytes()).await.unwrap();
+        server.gate.notify_one();
+        let answers = read_to(&mut stream, "\0").await;
+        let codes: Vec<&str> = answers
+            .match_indices("HTTP/1.1 ")
+            .filter_map(|(at, _)| answers.get(at + 9..at + 12))
+            .collect();
+        assert_eq!(codes, ["200", "200", "400"], "{answers}");
+        assert!(
+            answers.contains("passed") && answers.contains("<what>"),
+            "{answers}"
+        );
     }
     server.end().await;
 }

@@ -309,6 +309,21 @@ fn what_is_no_database_of_an_original_is_refused() {
 }
 
 #[test]
+fn the_list_of_rows_left_out_never_replaces_what_is_imported() {
+    let place = Place::new();
+    original(&place, &json!([{ "name": "a b" }]), 2);
+    std::os::unix::fs::symlink("key", place.path("link")).unwrap();
+    let before = fs::read(place.path("toxme.db")).unwrap();
+    for file in ["toxme.db", "./toxme.db", "link"] {
+        let ran = place.run(&[&IMPORT[..], &["--conflicts", file]].concat());
+        refused(&ran, 2, "is what is imported");
+    }
+    assert_eq!(fs::read(place.path("toxme.db")).unwrap(), before);
+    assert_eq!(fs::read_to_string(place.path("key")).unwrap(), KEY);
+    assert!(!place.path("data").exists());
+}
+
+#[test]
 fn the_key_of_a_directory_is_not_replaced() {
     let place = Place::new();
     original(&place, &json!([]), 2);
@@ -337,11 +352,20 @@ fn an_import_runs_beside_servers_of_a_database() {
     let postgres = pgrig::Postgres::start(pgrig::Settings::default()).unwrap();
     let store = format!("store.url={}", postgres.url());
     let options = ["--set", store.as_str()];
-    let done = import(&place, &[&options[..], &["--dry-run"]].concat());
-    assert_eq!(done["imported"], 604);
+    let dry = || import(&place, &[&options[..], &["--dry-run"]].concat());
+    assert_eq!(dry()["imported"], 604);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    let tables = pgrig::psql(&postgres.url(), tables).unwrap();
+    assert_eq!(tables.trim(), "0", "a dry run makes nothing");
+    assert!(!place.path("data").exists());
     // The first import makes the directory, with the old key.
     let first = import(&place, &options);
     assert_eq!(first["imported"], 604);
+    // Each write takes the next version.
+    let version = || pgrig::psql(&postgres.url(), "SELECT last_value FROM kv_version").unwrap();
+    let before = version();
+    assert_eq!(dry()["here_already"], 604);
+    assert_eq!(version(), before, "a dry run writes nothing");
     let server = place.serve(&options);
     fs::remove_file(place.path("toxme.db")).unwrap();
     original(&place, &dirty(&alice), 900);

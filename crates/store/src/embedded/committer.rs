@@ -11,15 +11,15 @@ use std::time::Duration;
 use engine::ports::store::{Batch, CommitError, Health, Version};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Shared;
 use super::directory::Directory;
 use super::disk::Disk;
 use super::group::{Group, Writes};
 use super::handle::{Counters, Handle, io_error};
 use super::marks::Marks;
-use super::recovery;
+use super::recovery::{self, Opened};
+use super::{Access, Shared};
 use crate::clock::Stopwatch;
-use crate::limits;
+use crate::{OpenError, limits};
 
 /// Most batches in one group, hence in one sync.
 const GROUP_BATCHES_MAX: usize = 512;
@@ -50,6 +50,8 @@ pub(crate) struct Committer {
     pub(crate) engine_cache_bytes: u64,
     /// Free space kept for the engine's own work, in bytes.
     pub(crate) reserve_bytes: Option<u64>,
+    /// Whether space was short at any moment since the engine was opened.
+    pub(crate) was_short: bool,
     pub(crate) syncs: Stopwatch,
 }
 
@@ -63,6 +65,14 @@ pub(crate) enum State {
 enum Refusal {
     Full { why: String, reopen: bool },
     Stop(String),
+}
+
+impl Refusal {
+    fn why(&self) -> &str {
+        match self {
+            Self::Full { why, .. } | Self::Stop(why) => why,
+        }
+    }
 }
 
 impl Committer {
@@ -104,7 +114,7 @@ impl Committer {
     }
 
     fn write_group(&mut self, jobs: Vec<Job>) {
-        let Some(handle) = self.shared.handle.borrow().clone() else {
+        let Some(handle) = self.shared.access.borrow().handle().cloned() else {
             return;
         };
         let mut group = Group::new(&handle, self.counters.version);
@@ -130,7 +140,7 @@ impl Committer {
         if writes.is_empty() {
             return Ok(());
         }
-        self.require_space(0)?;
+        self.require_space()?;
         let commit = self.counters.commit + 1;
         let batch = handle.batch(writes, Counters { commit, version });
         // The version is used up whatever comes: the batch may be found on disk later.
@@ -145,7 +155,9 @@ impl Committer {
             return Ok(());
         };
         let marked = self.disk.mark(marks, commit);
-        self.syncs.stop(start);
+        if marked.is_ok() {
+            self.syncs.stop(start);
+        }
         marked.map_err(|error| {
             if is_full(&error) {
                 return Refusal::Full {
@@ -157,31 +169,42 @@ impl Committer {
         })
     }
 
-    /// Refuses before the engine meets a full disk, as a failed write costs it its handle; at any rate
-    /// below `least` bytes.
-    fn require_space(&self, least: u64) -> Result<(), Refusal> {
-        let space = match self.disk.space(self.directory.path()) {
-            Ok(space) => space,
-            Err(error) => return Err(Refusal::Stop(format!("cannot ask for free space: {error}"))),
-        };
+    /// Refuses before the engine meets a full disk, as a failed write costs it its handle.
+    fn require_space(&mut self) -> Result<(), Refusal> {
+        match self.shortage(0) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(Refusal::Full { why, reopen: false }),
+            Err(error) => Err(Refusal::Stop(format!("cannot ask for free space: {error}"))),
+        }
+    }
+
+    /// What is short when less than the reserve is free, or at any rate less than `least` bytes.
+    fn shortage(&mut self, least: u64) -> std::io::Result<Option<String>> {
+        let space = self.disk.space(self.directory.path())?;
         let reserve = self
             .reserve_bytes
             .unwrap_or_else(|| default_reserve(space.total))
             .max(least);
         if space.available >= reserve {
-            return Ok(());
+            return Ok(None);
         }
-        let why = format!(
-            "disk full: {} bytes are free, {reserve} are needed",
-            space.available
-        );
-        Err(Refusal::Full { why, reopen: false })
+        self.was_short = true;
+        let available = space.available;
+        Ok(Some(format!(
+            "disk full: {available} bytes are free, {reserve} are needed"
+        )))
     }
 
-    fn engine_refusal(&self, error: &fjall::Error) -> Refusal {
-        // Poisoned: a background write failed earlier; if space is short now, that was the cause.
+    /// Whether there is so much space that a paused store may go on.
+    fn has_space(&mut self) -> bool {
+        matches!(self.shortage(REOPEN_BYTES_MIN as u64), Ok(None))
+    }
+
+    fn engine_refusal(&mut self, error: &fjall::Error) -> Refusal {
+        // Poisoned: work in the background failed earlier. If space is short, or was since the engine
+        // was opened, that was the cause.
         let full = if matches!(error, fjall::Error::Poisoned) {
-            self.require_space(REOPEN_BYTES_MIN as u64).is_err()
+            self.was_short || !self.has_space()
         } else {
             io_error(error).is_some_and(is_full)
         };
@@ -196,7 +219,11 @@ impl Committer {
 
     fn refuse(&mut self, refusal: Refusal) -> CommitError {
         let (state, answer) = match refusal {
-            Refusal::Full { why, reopen } => {
+            Refusal::Full { mut why, reopen } => {
+                // Who reads this has to know whether to make room, or to find a larger disk.
+                if let Ok(taken) = self.disk.taken(self.directory.path()) {
+                    why.push_str(&format!("; the store itself takes {taken}"));
+                }
                 tracing::error!("writes are paused: {why}");
                 (
                     State::Paused {
@@ -220,10 +247,10 @@ impl Committer {
         let State::Paused { reopen, .. } = self.state else {
             return;
         };
-        if self.require_space(REOPEN_BYTES_MIN as u64).is_err() {
+        if !self.has_space() {
             return;
         }
-        let resumed = if reopen {
+        let resumed = if reopen || self.is_poisoned() {
             self.reopen()
         } else {
             self.new_marks()
@@ -240,6 +267,12 @@ impl Committer {
             }
         }
         self.announce();
+    }
+
+    /// Whether the engine met the full disk by work of its own, while no group was written.
+    fn is_poisoned(&self) -> bool {
+        let handle = self.shared.access.borrow().handle().cloned();
+        handle.is_some_and(|handle| self.disk.check(&handle).is_err())
     }
 
     fn new_marks(&self) -> Result<Marks, Refusal> {
@@ -267,7 +300,7 @@ impl Committer {
             }
         })?;
         // What the old handle shows was seen, perhaps, and stays; what it does not show never will be.
-        if let Some(handle) = self.shared.handle.borrow().as_ref() {
+        if let Some(handle) = self.shared.access.borrow().handle() {
             let shown = handle.counters();
             let shown = shown.map_err(|error| Refusal::Stop(error.to_string()))?;
             self.counters.commit = self.counters.commit.max(shown.commit);
@@ -277,27 +310,37 @@ impl Committer {
                 "reads are still running on the engine's old handle".to_owned(),
             ));
         }
-        let acknowledged = Some(self.counters.commit);
-        let opened = recovery::open(&self.directory, self.engine_cache_bytes, acknowledged);
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(crate::OpenError::Io { source, .. }) if is_full(&source) => {
-                return Err(again(format!("disk full: {source}")));
-            }
-            Err(error) => return Err(Refusal::Stop(format!("opening anew failed: {error}"))),
-        };
+        let opened = self.open_anew();
+        // Readers wait no longer, whatever came of it.
+        let opened = opened.inspect_err(|refusal| {
+            let why = refusal.why().to_owned();
+            drop(self.shared.access.send_replace(Access::Gone(why)));
+        })?;
+        self.was_short = false;
         self.counters.commit = opened.counters.commit;
         self.counters.version = self.counters.version.max(opened.counters.version);
         self.shared.cache.clear();
-        self.shared
-            .handle
-            .send_replace(Some(Arc::new(opened.handle)));
+        let access = Access::Open(Arc::new(opened.handle));
+        drop(self.shared.access.send_replace(access));
         opened.marks.map_err(Refusal::Stop)
+    }
+
+    fn open_anew(&self) -> Result<Opened, Refusal> {
+        let acknowledged = Some(self.counters.commit);
+        let opened = recovery::open(&self.directory, self.engine_cache_bytes, acknowledged);
+        opened.map_err(|error| match error {
+            OpenError::Io { source, .. } if is_full(&source) => Refusal::Full {
+                why: format!("disk full: {source}"),
+                reopen: true,
+            },
+            error => Refusal::Stop(format!("opening anew failed: {error}")),
+        })
     }
 
     /// Drops the engine's handle once no read uses it; false, and nothing changed, if one stays.
     fn close_engine(&self) -> bool {
-        let Some(mut handle) = self.shared.handle.send_replace(None) else {
+        let access = self.shared.access.send_replace(Access::Reopening);
+        let Access::Open(mut handle) = access else {
             return true;
         };
         let step = Duration::from_millis(5);
@@ -311,7 +354,7 @@ impl Committer {
             }
             std::thread::park_timeout(step);
         }
-        self.shared.handle.send_replace(Some(handle));
+        drop(self.shared.access.send_replace(Access::Open(handle)));
         false
     }
 

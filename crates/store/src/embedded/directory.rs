@@ -88,6 +88,11 @@ impl Directory {
     }
 }
 
+/// Whether a store was made in `path`.
+pub(crate) fn exists(path: &Path) -> bool {
+    path.join(FORMAT_FILE).exists()
+}
+
 /// Says what a directory holds, without changing it.
 ///
 /// # Errors

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::handle::Handle;
 use super::marks::Marks;
 
 /// File that [`Disk::probe`] writes, in the store's directory.
@@ -36,6 +38,30 @@ pub(crate) trait Disk: Send + Sync {
         });
         let removed = fs::remove_file(&path);
         written.and(removed)
+    }
+
+    /// Bytes that the files below `dir` take.
+    fn taken(&self, dir: &Path) -> io::Result<u64> {
+        let mut bytes = 0_u64;
+        let mut dirs = vec![dir.to_owned()];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir)? {
+                let entry = entry?;
+                match entry.metadata() {
+                    Ok(data) if data.is_dir() => dirs.push(entry.path()),
+                    Ok(data) => bytes = bytes.saturating_add(data.blocks().saturating_mul(512)),
+                    // The engine has removed it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Whether the engine still takes writes: see [`Handle::check`].
+    fn check(&self, handle: &Handle) -> fjall::Result<()> {
+        handle.check()
     }
 
     /// Writes and syncs the engine's batch.

@@ -83,6 +83,12 @@ impl Handle {
         counters.ok_or_else(|| StoreError::Corrupt("the commit number is unreadable".to_owned()))
     }
 
+    /// Whether the engine still takes writes. Work of its own that failed, as writing out its memory to
+    /// a disk that was full, ends that until it is opened anew, and shows nowhere else before a write.
+    pub(crate) fn check(&self) -> fjall::Result<()> {
+        self.database.persist(PersistMode::Buffer)
+    }
+
     /// Keys as of one moment. One key, too, is read from a snapshot: without one the engine shows rows
     /// of a batch that it has begun to apply, and the next read may not have them.
     pub(crate) fn get(&self, keys: &[Key]) -> Result<Vec<Record>, StoreError> {

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use engine::ports::store::{Batch, CommitError, Expect, Freshness, Health, Key, Store, Version};
+use engine::ports::store::{
+    Batch, CommitError, Expect, Freshness, Health, Key, Store, StoreError, Version,
+};
 
-use super::EmbeddedStore;
 use super::disk::{Disk, RealDisk, Space};
+use super::handle::Handle;
 use super::marks::Marks;
+use super::{Access, EmbeddedStore};
 use crate::Options;
 
 /// What the next write or mark does.
@@ -21,6 +24,10 @@ enum Fault {
     Write(io::ErrorKind),
     PersistThenFail(io::ErrorKind),
     Mark(io::ErrorKind),
+    /// The engine says that work in the background failed, to a write and when it is asked.
+    Poisoned,
+    /// The same, to a write alone: the work fails after it was asked.
+    PoisonedLate,
 }
 
 struct FaultyDisk {
@@ -82,14 +89,30 @@ impl Disk for FaultyDisk {
                 batch.commit()?;
                 Err(fjall::Error::Io(kind.into()))
             }
+            Fault::Poisoned | Fault::PoisonedLate => Err(fjall::Error::Poisoned),
             Fault::Mark(_) | Fault::None => batch.commit(),
+        }
+    }
+
+    fn check(&self, handle: &Handle) -> fjall::Result<()> {
+        match self.take(|fault| fault == Fault::Poisoned) {
+            Fault::Poisoned => Err(fjall::Error::Poisoned),
+            Fault::Write(_)
+            | Fault::PersistThenFail(_)
+            | Fault::Mark(_)
+            | Fault::PoisonedLate
+            | Fault::None => handle.check(),
         }
     }
 
     fn mark(&self, marks: &mut Marks, number: u64) -> io::Result<()> {
         match self.take(|fault| matches!(fault, Fault::Mark(_))) {
             Fault::Mark(kind) => Err(kind.into()),
-            Fault::Write(_) | Fault::PersistThenFail(_) | Fault::None => marks.put(number),
+            Fault::Write(_)
+            | Fault::PersistThenFail(_)
+            | Fault::Poisoned
+            | Fault::PoisonedLate
+            | Fault::None => marks.put(number),
         }
     }
 }
@@ -203,6 +226,41 @@ async fn a_full_disk_pauses_writes_and_they_resume() {
     }
 }
 
+/// The reserve keeps groups from the full disk, but not the engine's own work in the background.
+#[tokio::test]
+async fn an_engine_that_met_the_full_disk_in_the_background_is_opened_anew() {
+    for (fault, refusals) in [(Fault::Poisoned, 0), (Fault::PoisonedLate, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let store = open(dir.path(), &disk);
+        let first = put(&store, "before").await.unwrap();
+        let engine = Arc::downgrade(&store.handle().await.unwrap());
+        disk.set_full(true);
+        assert!(put(&store, "refused").await.is_err());
+        let Health::WritesPaused(why) = store.health() else {
+            unreachable!("{:?}", store.health())
+        };
+        assert!(why.contains("the store itself takes"), "{why}");
+        disk.next(fault);
+        disk.set_full(false);
+        for _ in 0..refusals {
+            let refused = put(&store, "refused").await;
+            assert!(
+                matches!(refused, Err(CommitError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
+        put(&store, "after").await.unwrap();
+        assert_eq!(store.health(), Health::Ready);
+        assert!(engine.upgrade().is_none(), "{fault:?}");
+        assert_eq!(found(&store, "before").await, Some(first));
+        // Nothing was short since: then it is no full disk.
+        disk.next(Fault::PoisonedLate);
+        let stopped = put(&store, "stopped").await;
+        assert!(matches!(stopped, Err(CommitError::Fatal(_))), "{stopped:?}");
+    }
+}
+
 #[tokio::test]
 async fn reads_go_on_while_a_disk_with_space_takes_no_writes() {
     let dir = tempfile::tempdir().unwrap();
@@ -227,6 +285,61 @@ async fn reads_go_on_while_a_disk_with_space_takes_no_writes() {
     let left = std::fs::read_dir(dir.path()).unwrap();
     let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name == "space.probe"), "{names:?}");
+}
+
+/// What a read that fails says.
+async fn unread(store: &EmbeddedStore) -> String {
+    let keys = [Key::from_static(b"before")];
+    match store.get_many(&keys, Freshness::Now).await {
+        Err(StoreError::Unavailable(why)) => why,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn reads_of_an_engine_that_cannot_be_opened_anew_fail_at_once_and_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let store = open(dir.path(), &disk);
+    put(&store, "before").await.unwrap();
+    disk.next(Fault::Write(io::ErrorKind::StorageFull));
+    assert!(put(&store, "refused").await.is_err());
+    std::fs::remove_file(dir.path().join("fjall/keyspaces/2/current")).unwrap();
+    while !matches!(store.health(), Health::ReadOnly(_)) {
+        tokio::task::yield_now().await;
+    }
+    // Time that stands still: nothing that waits for a time would come back with this answer.
+    tokio::time::pause();
+    let why = unread(&store).await;
+    assert!(why.contains("opening anew failed"), "{why}");
+    store.close().await;
+    assert_eq!(unread(&store).await, "the store is closed");
+}
+
+#[tokio::test]
+async fn reads_wait_while_the_engine_is_opened_anew_but_not_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &FaultyDisk::new());
+    let version = put(&store, "before").await.unwrap();
+    let access = &store.shared.access;
+    let engine = access.send_replace(Access::Reopening);
+    let waiting = found(&store, "before");
+    let opening = async {
+        while store.waiters.available_permits() == super::REOPEN_WAITERS_MAX {
+            tokio::task::yield_now().await;
+        }
+        let others = store.waiters.available_permits();
+        let others = store.waiters.acquire_many(u32::try_from(others).unwrap());
+        let others = others.await.unwrap();
+        let why = unread(&store).await;
+        assert!(why.contains("too many"), "{why}");
+        drop(others);
+        drop(access.send_replace(engine));
+    };
+    let (found, ()) = tokio::join!(waiting, opening);
+    assert_eq!(found, Some(version));
+    drop(access.send_replace(Access::Gone("it went away".to_owned())));
+    assert_eq!(unread(&store).await, "it went away");
 }
 
 #[tokio::test]

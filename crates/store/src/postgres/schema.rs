@@ -45,6 +45,30 @@ pub(crate) async fn prepare(connection: &mut Connection) -> Result<(), OpenError
     }
 }
 
+/// Whether somebody has made the tables. One read.
+///
+/// # Errors
+/// When the database refuses to say.
+pub(crate) async fn is_made(connection: &mut Connection) -> Result<bool, OpenError> {
+    let found = timeout(WAIT, found(connection.client())).await;
+    match found {
+        Ok(found) => Ok(found.map_err(refused)?.is_some_and(|version| version > 0)),
+        Err(_) => {
+            let waited = WAIT.as_secs();
+            Err(OpenError::Refused(format!("no answer within {waited} s")))
+        }
+    }
+}
+
+/// The version of the schema; `None` where there is none.
+async fn found(client: &Client) -> Result<Option<i32>, Error> {
+    match client.query_opt("SELECT version FROM kv_schema", &[]).await {
+        Ok(row) => row.map(|row| row.try_get(0)).transpose(),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn prepare_patiently(client: &mut Client) -> Result<(), OpenError> {
     let mut tries = 0;
     loop {
@@ -65,11 +89,8 @@ async fn prepare_patiently(client: &mut Client) -> Result<(), OpenError> {
 
 /// Answers the version found, or made.
 async fn prepare_once(client: &mut Client) -> Result<i32, Error> {
-    match client.query_opt("SELECT version FROM kv_schema", &[]).await {
-        Ok(Some(row)) if row.try_get::<_, i32>(0)? >= VERSION => return row.try_get(0),
-        Ok(_) => {}
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
-        Err(error) => return Err(error),
+    if let Some(found) = found(client).await?.filter(|found| *found >= VERSION) {
+        return Ok(found);
     }
     let is_yugabyte = is_yugabyte(client).await?;
     let work = client.transaction().await?;

@@ -148,7 +148,10 @@ impl Worker {
             let writing = shared.cache.writing(written);
             let start = shared.syncs.start();
             let called = self.call(&group).await;
-            shared.syncs.stop(start);
+            // What the database refused, or did not get, was not made durable.
+            if called.is_ok() {
+                shared.syncs.stop(start);
+            }
             // Before anybody is answered, whatever the outcome.
             drop(writing);
             let failure = match called {

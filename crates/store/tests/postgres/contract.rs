@@ -1,7 +1,5 @@
 //! The port's contract, alone and with several processes, under each isolation level.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use engine::ports::store::{Batch, CommitError, Expect, Freshness, Key, Store};
@@ -9,7 +7,7 @@ use store::{Options, conformance};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{self, Taken};
+use crate::rig;
 
 const SERIALIZABLE: &str = "%20-cdefault_transaction_isolation%3Dserializable";
 const REPEATABLE: &str = "%20-cdefault_transaction_isolation%3Drepeatable%5C%20read";
@@ -33,7 +31,7 @@ async fn run_taking_turns(options: &str) {
             };
             stores.push(store::open(&url, options).await.expect("the store opens"));
         }
-        Arc::new(Taken(stores, AtomicU32::new(0))) as Arc<dyn Store>
+        rig::taking_turns(stores)
     })
     .await;
 }

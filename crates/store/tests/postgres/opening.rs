@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use engine::ports::store::{Health, Store};
+use engine::ports::store::{Batch, CommitError, Expect, Health, Key, Store};
 use pgrig::{Postgres, Settings};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use store::{OpenError, Options};
@@ -43,6 +44,47 @@ async fn eight_at_once_on_an_empty_database() {
     assert_eq!(versions, ["1"], "the tables were made once");
     let rows = rig::sql(&url, "SELECT count(*) FROM kv_rec").await;
     assert_eq!(rows, ["8"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_not_there_is_not_made_by_looking() {
+    let url = rig::fresh_url("").await;
+    let look = || store::open_existing(&url, Options::default());
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()";
+    assert!(look().await.expect("an answer").is_none());
+    assert!(rig::sql(&url, tables).await.is_empty(), "nothing was made");
+    // Another server is about to make them.
+    rig::sql(&url, "CREATE TABLE kv_schema (version integer)").await;
+    assert!(look().await.expect("an answer").is_none());
+    rig::sql(&url, "DROP TABLE kv_schema").await;
+    open(&url).await.close().await;
+    let store = look().await.expect("an answer").expect("a store");
+    store.commit(put("1/a", "1")).await.expect("a commit");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_commits_that_are_durable_are_timed() {
+    let url = rig::fresh_url("").await;
+    let timed = Arc::new(AtomicU32::new(0));
+    let count = timed.clone();
+    let options = Options {
+        on_sync: Some(Arc::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        })),
+        ..Options::default()
+    };
+    let store = store::open(&url, options).await.expect("the store opens");
+    let batch = Batch {
+        checks: vec![(Key::from_static(b"1/a"), Expect::Absent)],
+        ..put("1/a", "1")
+    };
+    store.commit(batch.clone()).await.expect("a commit");
+    assert_eq!(timed.load(Ordering::SeqCst), 1);
+    let refused = store.commit(batch).await;
+    assert!(matches!(refused, Err(CommitError::Conflict(0))));
+    assert_eq!(timed.load(Ordering::SeqCst), 1, "a refusal is no commit");
+    store.close().await;
 }
 
 /// Sessions of a store, by the name its URL gives them.

@@ -4,15 +4,11 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
-use engine::types::UnixMillis;
+use engine::ports::store::{Batch, Key, Store};
 use pgrig::{Postgres, Settings};
 use store::{OpenError, Options};
+use testkit::Hooked;
 use tokio_postgres::NoTls;
 
 /// Where the tests' stores go: the database that `STORE_URL` names, or a server of our own, which
@@ -89,44 +85,10 @@ pub(crate) fn put(name: &str, value: &str) -> Batch {
 }
 
 /// Several processes over one database, as one store: each call goes to the next of them.
-pub(crate) struct Taken(pub(crate) Vec<Arc<dyn Store>>, pub(crate) AtomicU32);
-
-impl Taken {
-    fn next(&self) -> &dyn Store {
-        let turn = self.1.fetch_add(1, Ordering::Relaxed) as usize;
-        &**self.0.get(turn % self.0.len()).expect("a store")
-    }
-}
-
-#[async_trait]
-impl Store for Taken {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.next().get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.next().scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        self.next().commit(batch).await
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.next().now().await
-    }
-
-    fn health(&self) -> Health {
-        self.next().health()
-    }
+pub(crate) fn taking_turns(stores: Vec<Arc<dyn Store>>) -> Arc<dyn Store> {
+    let turn = AtomicU32::new(0);
+    Arc::new(Hooked::choosing(move |_| {
+        let turn = turn.fetch_add(1, Ordering::Relaxed) as usize;
+        Arc::clone(stores.get(turn % stores.len()).expect("a store"))
+    }))
 }

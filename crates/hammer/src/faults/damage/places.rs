@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::random::Random;
+use crate::tools::files_below;
 
 const PAGE_BYTES: usize = 4096;
 /// Draws until a damage changes something.
@@ -33,22 +34,11 @@ pub(super) fn damage(folder: &Path, random: &mut Random) -> Result<String> {
     anyhow::bail!("no damage was possible")
 }
 
-/// Files with their sizes, in the order of their names.
+/// Files that are not empty with their sizes, in the order of their names.
 fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()));
-        for entry in entries? {
-            let path = entry?.path();
-            let state = fs::symlink_metadata(&path)?;
-            if state.is_dir() {
-                open.push(path);
-            } else if state.is_file() && state.len() > 0 {
-                found.push((path, state.len()));
-            }
-        }
-    }
+    let found = files_below(folder)?.into_iter();
+    let found = found.map(|(path, state)| (path, state.len()));
+    let mut found: Vec<_> = found.filter(|(_, bytes)| *bytes > 0).collect();
     found.sort();
     ensure!(!found.is_empty(), "no file in {}", folder.display());
     Ok(found)

@@ -108,6 +108,12 @@ impl Database {
         Ok(database)
     }
 
+    /// The file, and those that SQLite may have beside it.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let endings = ["", "-wal", "-shm", "-journal"];
+        endings.map(|ending| beside(&self.path, ending)).into_iter()
+    }
+
     /// Rows in all.
     pub(super) fn rows(&self) -> u64 {
         self.rows
@@ -151,6 +157,12 @@ impl Database {
     }
 }
 
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Looks at the file itself: whether it is a database, and, if its changes go to a log beside it,
 /// whether that log is empty. Answers whether it has such a log, which then nobody reads or makes.
 fn check_file(path: &Path) -> Result<bool, Failure> {
@@ -178,9 +190,7 @@ fn check_file(path: &Path) -> Result<bool, Failure> {
     if header.get(READ_VERSION_AT) != Some(&2) {
         return Ok(false);
     }
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let log = PathBuf::from(log);
+    let log = beside(path, "-wal");
     if fs::metadata(&log).is_ok_and(|data| data.len() > 0) {
         let said = format!(
             "{} holds changes that are not in the database yet: stop the toxme server, run \

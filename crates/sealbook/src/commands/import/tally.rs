@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use engine::names::Imported;
@@ -13,8 +13,12 @@ use serde_json::{Value, json};
 
 use super::database::{Cell, Row};
 use super::record::{Reason, Refused};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
+/// What an object of a list has.
+const KEYS: [&str; 4] = ["row", "name", "reason", "detail"];
+/// More bytes than a line of a list has.
+const LINE_BYTES_MAX: u64 = 256 << 10;
 /// Left-out rows shown when no file was asked for.
 const SHOWN_MAX: usize = 20;
 
@@ -38,19 +42,19 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Begins to count. The file is made, or emptied, for the owner alone: it names private names.
+    /// Begins to count. The file is made, or emptied if it is an earlier list, for the owner alone: it
+    /// names private names. It must be none of `sources`, by whatever name.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn begin(conflicts: Option<&Path>) -> Result<Self, Failure> {
+    /// `Usage` when it is a source, or holds something else; when it cannot be written.
+    pub(super) fn begin(
+        conflicts: Option<&Path>,
+        sources: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Self, Failure> {
         let Some(path) = conflicts else {
             return Ok(Self::default());
         };
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options
-            .open(path)
-            .map_err(|error| unwritten(path, &error))?;
+        let file = list(path, sources)?;
         Ok(Self {
             file: Some((path.to_owned(), BufWriter::new(file))),
             ..Self::default()
@@ -182,6 +186,83 @@ impl Tally {
     }
 }
 
-fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+/// Opens the file of a list, and empties it only once it is known what it is.
+fn list(path: &Path, sources: impl IntoIterator<Item = PathBuf>) -> Result<File, Failure> {
+    let unwritten = |error| unwritten(path, &error);
+    let usage = |said| {
+        let said = format!("--conflicts: {} {said}; name another file", path.display());
+        Failure::new(Exit::Usage, said)
+    };
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true);
+    // What is there keeps its bytes until it has been looked at.
+    let options = options.truncate(false).mode(0o600);
+    let mut file = options.open(path).map_err(unwritten)?;
+    let data = file.metadata().map_err(unwritten)?;
+    let is_it = |source: PathBuf| {
+        fs::metadata(source).is_ok_and(|of| (of.dev(), of.ino()) == (data.dev(), data.ino()))
+    };
+    if sources.into_iter().any(is_it) {
+        return Err(usage("is what is imported"));
+    }
+    if data.is_file() && data.len() > 0 {
+        if !is_list(&file).map_err(unwritten)? {
+            return Err(usage("holds something else than rows left out"));
+        }
+        file.set_len(0).map_err(unwritten)?;
+        file.rewind().map_err(unwritten)?;
+    }
+    Ok(file)
+}
+
+/// Whether a file begins as a list does.
+fn is_list(file: &File) -> io::Result<bool> {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(file.take(LINE_BYTES_MAX));
+    reader.read_until(b'\n', &mut line)?;
+    let line = serde_json::from_slice::<Value>(&line).unwrap_or_default();
+    Ok(KEYS.iter().all(|key| line.get(key).is_some()))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
     Failure::failed(format!("cannot write to {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const LINE: &str = "{\"detail\":\"d\",\"name\":null,\"reason\":\"r\",\"row\":1}\n";
+
+    #[test]
+    fn a_list_replaces_a_list_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("db"), LINE).unwrap();
+        symlink(at("db"), at("link")).unwrap();
+        fs::hard_link(at("db"), at("twin")).unwrap();
+        fs::write(at("notes"), "mine").unwrap();
+        fs::write(at("list"), [LINE, LINE].concat()).unwrap();
+        fs::write(at("empty"), "").unwrap();
+        let begin = |name: &str| Tally::begin(Some(&at(name)), [at("absent"), at("db")]);
+        for name in ["db", "link", "twin"] {
+            let refused = begin(name).err().unwrap();
+            assert_eq!(refused.exit, Exit::Usage);
+            assert!(
+                refused.said.contains("what is imported"),
+                "{}",
+                refused.said
+            );
+        }
+        assert_eq!(fs::read_to_string(at("db")).unwrap(), LINE);
+        let refused = begin("notes").err().unwrap();
+        assert!(refused.said.contains("something else"), "{}", refused.said);
+        assert_eq!(fs::read_to_string(at("notes")).unwrap(), "mine");
+        for name in ["list", "empty", "new"] {
+            begin(name).unwrap().finish().unwrap();
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), "", "{name}");
+        }
+    }
 }

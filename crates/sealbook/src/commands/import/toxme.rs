@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,17 +10,19 @@ use crypto::secret::Secret;
 use engine::Engine;
 use engine::limits::IMPORT_RECORDS_MAX;
 use engine::names::{Fate, Imported};
+use engine::ports::store::Store;
 use engine::ports::timer::Timer;
 use engine::reconcile::Reconciler;
 use engine::types::{Label, Seqno};
 use outbound::signer_file;
 use outbound::system::{OsRng, SystemTimer};
 use serde_json::{Value, json};
+use store::Untouched;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::progress::{Meter, Step, per_second};
-use super::super::store::{Access, MARK_FILE};
+use super::super::store::Access;
 use super::super::{Configured, on_all_cores};
 use super::database::{Database, Row};
 use super::record::{self, Reason, Refused};
@@ -28,7 +31,7 @@ use crate::config::{Config, StoreUrl};
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
 use crate::serve::{finish, stop_on_signals};
-use crate::wire_up::{Wired, is_empty, wire_up_with};
+use crate::wire_up::{Wired, is_empty, wire_up_over, wire_up_with};
 use crate::worker;
 
 /// Batches that may be ahead of the log: the queue of the sequencer stays short.
@@ -52,7 +55,8 @@ pub(crate) struct Toxme {
     /// Read everything, say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Write the rows that are left out to this file, a JSON object a line
+    /// Write the rows that are left out to this file, a JSON object a line; it replaces the list of
+    /// an earlier import, and nothing else
     #[arg(long, value_name = "FILE")]
     conflicts: Option<PathBuf>,
     #[command(flatten)]
@@ -68,6 +72,7 @@ struct Pass<'p> {
     is_dry: bool,
     /// Last links of the batches that the log may not cover yet.
     ahead: VecDeque<(Label, Seqno)>,
+    stop: &'p CancellationToken,
 }
 
 impl Toxme {
@@ -80,19 +85,19 @@ impl Toxme {
         on_all_cores(self.import(config, *output))
     }
 
-    async fn import(self, mut config: Config, output: Output) -> Result<(), Failure> {
+    async fn import(self, config: Config, output: Output) -> Result<(), Failure> {
         let timer = SystemTimer::start();
         let stop = stop_on_signals()?;
         let key = self.read_key()?;
         let database = Database::open(&self.db)?;
-        let tally = Tally::begin(self.conflicts.as_deref())?;
+        let sources = database.files().chain(self.key.clone());
+        let tally = Tally::begin(self.conflicts.as_deref(), sources)?;
         let store = config.store_url().to_string();
-        if self.dry_run && is_new(&config).await? {
-            check_keys(&config, key.as_ref())?;
-            // Where nothing is, an empty directory that is forgotten tells the same.
-            config.store.url = StoreUrl::parse("memory:").ok();
-        }
-        let wired = wire_up_with(&config, timer, key.as_ref()).await?;
+        let wired = if self.dry_run {
+            wire_up_dry(&config, timer, key.as_ref()).await?
+        } else {
+            wire_up_with(&config, timer, key.as_ref()).await?
+        };
         let mut pass = Pass {
             engine: &wired.engine,
             database,
@@ -100,20 +105,19 @@ impl Toxme {
             meter: Meter::new(output),
             is_dry: self.dry_run,
             ahead: VecDeque::new(),
+            stop: &stop,
         };
         let done = if self.dry_run {
-            let done = pass.run(&stop).await;
-            leave(&wired.engine).await.and(done)
+            pass.run().await
         } else {
-            with_log(&wired, &mut pass, &stop).await
+            with_log(&wired, &mut pass).await
         };
         let Pass {
             mut tally, meter, ..
         } = pass;
         meter.finish();
         wired.store.close().await;
-        tally.finish()?;
-        done?;
+        both(done, tally.finish())?;
         self.print(&tally, &config, &store, timer.monotonic(), output)
     }
 
@@ -156,21 +160,50 @@ impl Toxme {
     }
 }
 
-/// Whether there is no directory yet.
-async fn is_new(config: &Config) -> Result<bool, Failure> {
-    let url = config.store_url();
-    if url.dir().is_some_and(|dir| !dir.join(MARK_FILE).exists()) {
-        return Ok(true);
+/// The outcome of two things that were done; what is wrong with both, if something is.
+fn both(first: Result<(), Failure>, second: Result<(), Failure>) -> Result<(), Failure> {
+    match (first, second) {
+        (Err(first), Err(second)) => Err(Failure {
+            said: format!("{}; and {}", first.said, second.said),
+            ..first
+        }),
+        (first, second) => first.and(second),
     }
+}
+
+/// Puts together what an import needs to look at everything, and can change nothing with.
+async fn wire_up_dry(
+    config: &Config,
+    timer: SystemTimer,
+    key: Option<&Secret<[u8; 32]>>,
+) -> Result<Wired, Failure> {
+    if let Some(store) = filled(config).await? {
+        return wire_up_over(config, timer, Arc::new(Untouched(store)), key).await;
+    }
+    check_keys(config, key)?;
+    // Where nothing is, an empty directory that is forgotten tells the same.
+    let mut config = config.clone();
+    config.store.url = StoreUrl::parse("memory:").ok();
+    wire_up_with(&config, timer, key).await
+}
+
+/// The store, if there is one and something in it.
+async fn filled(config: &Config) -> Result<Option<Arc<dyn Store>>, Failure> {
     let access = Access {
-        url,
+        url: config.store_url(),
         ca_file: config.store.ca_file.clone(),
         password_file: config.store.password_file.clone(),
     };
-    let store = access.open().await?;
-    let is_new = is_empty(store.as_ref()).await;
-    store.close().await;
-    is_new
+    let Some(store) = access.open_existing().await? else {
+        return Ok(None);
+    };
+    match is_empty(store.as_ref()).await {
+        Ok(false) => Ok(Some(store)),
+        emptiness => {
+            store.close().await;
+            emptiness.map(|_| None)
+        }
+    }
 }
 
 /// Checks the keys that are there for a store that is not.
@@ -187,47 +220,28 @@ fn check_keys(config: &Config, key: Option<&Secret<[u8; 32]>>) -> Result<(), Fai
 }
 
 /// Runs the pass with what a server runs besides answering, so that the log is published at the end.
-async fn with_log(
-    wired: &Wired,
-    pass: &mut Pass<'_>,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+async fn with_log(wired: &Wired, pass: &mut Pass<'_>) -> Result<(), Failure> {
     let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
     worker::start_reconcilers(&workers, wired, &stop_workers);
-    let done = pass.run(stop).await;
+    let done = pass.run().await;
     stop_workers.cancel();
     finish(&workers, "background work").await;
     // Beside a running server the file is that server's.
     match &wired.remembered {
         Some(remembered) if !Reconciler::Heartbeat.is_needed(&wired.engine) => {
-            worker::remember_once(&wired.engine, remembered)
-                .await
-                .and(done)
+            both(done, worker::remember_once(&wired.engine, remembered).await)
         }
         Some(_) | None => done,
     }
 }
 
-/// Has the other processes of a shared store count this one no more.
-async fn leave(engine: &Engine) -> Result<(), Failure> {
-    if !Reconciler::Heartbeat.is_needed(engine) {
-        return Ok(());
-    }
-    let left = Reconciler::Heartbeat.finish(engine).await;
-    left.map_err(|error| Failure::failed(chain(&error)))
-}
-
 impl Pass<'_> {
-    /// Reads all rows, batch by batch, and imports them; between two batches it may be stopped.
-    async fn run(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+    /// Reads all rows, batch by batch, and imports them; between two batches, and while the log is
+    /// waited for, it may be stopped.
+    async fn run(&mut self) -> Result<(), Failure> {
         loop {
-            if stop.is_cancelled() {
-                return Err(Failure::failed(format!(
-                    "interrupted after {} of {} rows, {} imported; the same command goes on",
-                    self.tally.rows,
-                    self.database.rows(),
-                    self.tally.imported,
-                )));
+            if self.stop.is_cancelled() {
+                return Err(self.interrupted());
             }
             let rows = self.database.read(IMPORT_RECORDS_MAX)?;
             if rows.is_empty() {
@@ -242,6 +256,16 @@ impl Pass<'_> {
             });
         }
         self.catch_up(0).await
+    }
+
+    fn interrupted(&self) -> Failure {
+        let imported = if self.is_dry { "to import" } else { "imported" };
+        Failure::failed(format!(
+            "interrupted after {} of {} rows, {} {imported}; the same command goes on",
+            self.tally.rows,
+            self.database.rows(),
+            self.tally.imported,
+        ))
     }
 
     async fn batch(&mut self, rows: &[Row]) -> Result<(), Failure> {
@@ -312,12 +336,66 @@ impl Pass<'_> {
             let Some((label, seqno)) = self.ahead.pop_front() else {
                 break;
             };
-            let covered = self.engine.log().wait_covered(label, seqno, LOG_WAIT).await;
+            let log = self.engine.log();
+            let covered = tokio::select! {
+                covered = log.wait_covered(label, seqno, LOG_WAIT) => covered,
+                () = self.stop.cancelled() => return Err(self.interrupted()),
+            };
             let covered = covered.map_err(|error| Failure::failed(chain(&error)))?;
             if covered.is_none() {
                 tracing::warn!("the log is behind; what is imported enters it later");
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::World;
+
+    use super::*;
+
+    fn database(dir: &std::path::Path) -> Database {
+        let path = dir.join("toxme.db");
+        let columns = "name, bio, public_key, pin, checksum, privacy, timestamp, password";
+        rusqlite::Connection::open(&path)
+            .and_then(|made| made.execute_batch(&format!("CREATE TABLE records ({columns})")))
+            .unwrap();
+        Database::open(&path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_log_may_be_interrupted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (world, stop) = (World::new().await, CancellationToken::new());
+        let label = Label(merkle::Hash([7; 32]));
+        let mut pass = Pass {
+            engine: &world.engine,
+            database: database(dir.path()),
+            tally: Tally::default(),
+            meter: Meter::new(Output::new(true)),
+            is_dry: false,
+            // Nobody sequences here, and the clock stands still: the log never covers it.
+            ahead: VecDeque::from([(label, Seqno::FIRST)]),
+            stop: &stop,
+        };
+        let interrupt = async {
+            tokio::task::yield_now().await;
+            stop.cancel();
+        };
+        let (done, ()) = tokio::join!(pass.catch_up(0), interrupt);
+        let said = done.unwrap_err().said;
+        assert!(said.contains("the same command goes on"), "{said}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_both_is_told() {
+        let failed = |said: &str| Err(Failure::new(Exit::Conflict, said));
+        let both = |first, second| both(first, second).map_err(|failure| failure.said);
+        assert_eq!(both(Ok(()), Ok(())), Ok(()));
+        assert_eq!(both(failed("a"), Ok(())), Err("a".to_owned()));
+        assert_eq!(both(Ok(()), failed("b")), Err("b".to_owned()));
+        assert_eq!(both(failed("a"), failed("b")), Err("a; and b".to_owned()));
     }
 }

@@ -38,10 +38,18 @@ const BAD: &[&str] = &[
     "POST / HTTP/1.1\r\ncontent-length: 1\r\n\r\nxGET / HTTP/1.1\nhost: a\r\n\r\n",
 ];
 
-/// What becomes of bytes that come `piece` at a time.
-fn fed(bytes: &[u8], piece: usize) -> Result<(), Ambiguous> {
+/// What becomes of bytes that come `piece` at a time: `Err` with those before the refused head, as far
+/// as they can still be told from it.
+fn fed(bytes: &[u8], piece: usize) -> Result<(), usize> {
     let mut scanner = Scanner::default();
-    bytes.chunks(piece).try_for_each(|part| scanner.feed(part))
+    let mut before = 0;
+    for part in bytes.chunks(piece) {
+        match scanner.feed(part) {
+            Ok(()) => before += part.len(),
+            Err(Ambiguous { good }) => return Err(before + good),
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -51,23 +59,30 @@ fn the_one_way_to_write_a_head_passes_and_others_do_not() {
             assert_eq!(fed(good.as_bytes(), piece), Ok(()), "{piece} {good:?}");
         }
         for bad in BAD {
-            assert_eq!(
-                fed(bad.as_bytes(), piece),
-                Err(Ambiguous),
-                "{piece} {bad:?}"
-            );
+            assert!(fed(bad.as_bytes(), piece).is_err(), "{piece} {bad:?}");
         }
         for first in GOOD.iter().filter(|good| !is_last(good)) {
             for bad in BAD {
                 let both = format!("{first}{bad}");
-                assert_eq!(
-                    fed(both.as_bytes(), piece),
-                    Err(Ambiguous),
-                    "{piece} {both:?}"
+                let good = fed(both.as_bytes(), piece);
+                assert!(
+                    good.is_err_and(|good| good >= first.len()),
+                    "{piece} {both:?}: {good:?}"
                 );
             }
         }
     }
+}
+
+#[test]
+fn what_stands_before_a_refused_head_is_kept_whole() {
+    let post = "POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\na\nb\n";
+    let bad = "GET / HTTP/1.1\nhost: a\r\n\r\n";
+    let (one, two) = (format!("{post}{bad}"), format!("{post}{post}{bad}{post}"));
+    assert_eq!(fed(one.as_bytes(), 1000), Err(post.len()));
+    assert_eq!(fed(two.as_bytes(), 1000), Err(2 * post.len()));
+    // The end of a body comes with the head behind it.
+    assert_eq!(fed(one.as_bytes(), post.len() - 2), Err(post.len()));
 }
 
 /// Whether nothing behind it is a request.
@@ -81,6 +96,6 @@ fn a_head_without_an_end_is_not_kept() {
     assert_eq!(scanner.feed(b"GET / HTTP/1.1\r\nx: "), Ok(()));
     let many = [b'a'; 1024];
     let fed = (0..1000).try_for_each(|_| scanner.feed(&many));
-    assert_eq!(fed, Err(Ambiguous));
+    assert_eq!(fed, Err(Ambiguous { good: 0 }));
     assert!(scanner.line.len() <= HEAD_BYTES_MAX);
 }

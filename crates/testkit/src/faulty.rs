@@ -1,19 +1,18 @@
 //! A store that fails when a test says so.
 //!
-//! [`Faulty`] wraps any store; the [`Faults`] handle, shared with the test, says what fails: the
+//! [`faulty`] wraps any store; the [`Faults`] handle, shared with the test, says what fails: the
 //! n-th commit from now, every commit that touches chosen keys, or reads. A commit either *fails*
 //! (nothing was written) or is *persisted, then fails*: the two outcomes a caller of `Unavailable`
 //! and `Fatal` cannot tell apart.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use engine::ports::store::{
-    Batch, CommitError, Direction, Freshness, Health, Key, KeyRange, Row, Store, StoreError,
-    Version,
-};
-use engine::types::UnixMillis;
+use engine::ports::store::{Batch, Key, Store};
+
+use crate::hooked::{Call, Hooked, Step};
+
+/// What callers are told.
+const WHY: &str = "made to fail";
 
 /// What happens to a chosen commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +24,6 @@ pub enum Mode {
 }
 
 type Predicate = Box<dyn Fn(&Key) -> bool + Send + Sync>;
-
-/// A store whose commits and reads fail on command.
-pub struct Faulty<S> {
-    inner: S,
-    faults: Faults,
-}
 
 /// The command: clones share one state. Rules are used up by firing, except those of
 /// [`Faults::fail_keys`], which stay until [`Faults::clear`].
@@ -86,7 +79,7 @@ impl Faults {
         self.state().fired
     }
 
-    fn on_commit(&self, batch: &Batch) -> Option<Mode> {
+    fn on_commit(&self, batch: &Batch) -> Step {
         let mut state = self.state();
         state.commits += 1;
         let now = state.commits;
@@ -96,17 +89,22 @@ impl Faults {
             None => state.mode_for_keys(batch),
         };
         state.fired += u64::from(mode.is_some());
-        mode
+        match mode {
+            None => Step::Go,
+            Some(Mode::Fail) => Step::Unavailable(WHY.to_owned()),
+            // A batch that fails anyway keeps its own error: it was not persisted.
+            Some(Mode::PersistThenFail) => Step::ThenUnavailable(WHY.to_owned()),
+        }
     }
 
-    fn on_read(&self) -> Result<(), StoreError> {
+    fn on_read(&self) -> Step {
         let mut state = self.state();
         if state.reads == 0 {
-            return Ok(());
+            return Step::Go;
         }
         state.reads -= 1;
         state.fired += 1;
-        Err(StoreError::Unavailable("made to fail".to_owned()))
+        Step::Unavailable(WHY.to_owned())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,80 +120,25 @@ impl State {
     }
 }
 
-impl<S: Store> Faulty<S> {
-    /// Wraps a store; the handle starts without rules.
-    pub fn new(inner: S) -> (Self, Faults) {
-        let faults = Faults::default();
-        (
-            Self {
-                inner,
-                faults: faults.clone(),
-            },
-            faults,
-        )
-    }
-
-    /// The wrapped store, to look behind the faults.
-    pub fn inner(&self) -> &S {
-        &self.inner
-    }
-}
-
-#[async_trait]
-impl<S: Store> Store for Faulty<S> {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        fresh: Freshness,
-    ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        self.faults.on_read()?;
-        self.inner.get_many(keys, fresh).await
-    }
-
-    async fn scan(
-        &self,
-        range: KeyRange,
-        direction: Direction,
-        limit: u32,
-        fresh: Freshness,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.faults.on_read()?;
-        self.inner.scan(range, direction, limit, fresh).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
-        match self.faults.on_commit(&batch) {
-            None => return self.inner.commit(batch).await,
-            Some(Mode::Fail) => {}
-            // A batch that fails anyway keeps its own error: it was not persisted.
-            Some(Mode::PersistThenFail) => {
-                self.inner.commit(batch).await?;
-            }
-        }
-        Err(CommitError::Unavailable("made to fail".to_owned()))
-    }
-
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.inner.now().await
-    }
-
-    fn health(&self) -> Health {
-        self.inner.health()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
+/// Wraps a store; the handle starts without rules.
+pub fn faulty<S: Store + 'static>(store: S) -> (Hooked<S>, Faults) {
+    let faults = Faults::default();
+    let rules = faults.clone();
+    let hooked = Hooked::over(Arc::new(store)).before(move |call| match call {
+        Call::Commit(batch) => rules.on_commit(batch),
+        Call::Get(..) | Call::Scan(..) => rules.on_read(),
+        Call::Now | Call::Other => Step::Go,
+    });
+    (hooked, faults)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use engine::ports::store::{CommitError, Freshness, Version};
+
     use super::*;
-    use crate::memory::MemoryStore;
+    use crate::MemoryStore;
 
     fn put(name: &'static str) -> Batch {
         let puts = vec![(Key::from_static(name.as_bytes()), Bytes::from_static(b"1"))];
@@ -211,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_chosen_commits_fail() {
-        let (store, faults) = Faulty::new(MemoryStore::new());
+        let (store, faults) = faulty(MemoryStore::new());
         faults.fail_commit(2, Mode::Fail);
         faults.fail_commit(3, Mode::PersistThenFail);
         assert!(store.commit(put("a")).await.is_ok());
@@ -225,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn chosen_keys_and_reads_fail_until_cleared() {
-        let (store, faults) = Faulty::new(MemoryStore::new());
+        let (store, faults) = faulty(MemoryStore::new());
         faults.fail_keys(Mode::Fail, |key| key.starts_with(b"x"));
         assert!(is_unavailable(&store.commit(put("x1")).await));
         assert!(store.commit(put("y1")).await.is_ok());
