@@ -21,8 +21,8 @@ pub const PUSHES_PER_HOUR: u32 = 13;
 /// apart: a household adding its friends stays below it, and nobody makes this server send more than
 /// one request a minute to others for long.
 pub const REMOTE_LOOKUPS_PER_HOUR: u32 = 60;
-/// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
-/// buckets. 64 bytes each: 20 MiB.
+/// Addresses remembered by one flood limit. While it is full, those it remembers keep their
+/// allowances, and all others share those of 65,536 buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
 /// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
 pub const PASSWORD_GUESSES_MAX: u32 = 10;
