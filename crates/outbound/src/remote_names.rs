@@ -1,10 +1,10 @@
 //! Names at other toxme servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use engine::limits::REMOTE_LOOKUP_TIME;
 use engine::ports::fetch::{
     FetchError, FetchLimits, Fetched, Method, Request, Upstream, WebFetcher,
 };
@@ -16,13 +16,8 @@ use serde_json::json;
 /// The service in `[upstreams]`: the API of a domain's toxme server.
 pub const UPSTREAM: &str = "toxme";
 
-/// Bounds of one look-up. An answer has half a kilobyte; a signature and a few words more are left
-/// room. The original servers never redirect, and a second request would be one more than was asked.
-const LIMITS: FetchLimits = FetchLimits {
-    timeout: REMOTE_LOOKUP_TIME,
-    body_bytes_max: 16 * 1024,
-    redirects_max: 0,
-};
+/// An answer has half a kilobyte; a signature and a few words more are left room.
+const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What `c` says of a look-up (toxme wire specification, section 8).
 const FOUND: i64 = 0;
@@ -44,7 +39,12 @@ impl ToxmeServers {
 
 #[async_trait]
 impl RemoteNames for ToxmeServers {
-    async fn lookup(&self, domain: &Domain, name: &Name) -> Result<Option<ToxId>, RemoteFault> {
+    async fn lookup(
+        &self,
+        domain: &Domain,
+        name: &Name,
+        within: Duration,
+    ) -> Result<Option<ToxId>, RemoteFault> {
         let body = json!({"action": 3, "name": name.as_str()}).to_string();
         let request = Request {
             upstream: Upstream::At(UPSTREAM, domain.clone()),
@@ -53,7 +53,13 @@ impl RemoteNames for ToxmeServers {
             headers: vec![("content-type".into(), "application/json".into())],
             body: Bytes::from(body),
         };
-        let fetched = self.web.fetch(request, LIMITS).await;
+        let limits = FetchLimits {
+            timeout: within,
+            body_bytes_max: BODY_BYTES_MAX,
+            // The original servers never redirect, and a second request is one more than was asked.
+            redirects_max: 0,
+        };
+        let fetched = self.web.fetch(request, limits).await;
         fetched.map_err(fault).and_then(|it| read(&it, name))
     }
 }
@@ -99,6 +105,8 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Mutex;
 
+    use engine::limits::REMOTE_LOOKUP_TIME;
+
     use super::*;
 
     const TOX_ID: &str =
@@ -135,7 +143,8 @@ mod tests {
             Domain::parse("b.example").unwrap(),
             Name::parse(name).unwrap(),
         );
-        let found = ToxmeServers::new(web.clone()).lookup(&domain, &name).await;
+        let found = ToxmeServers::new(web.clone());
+        let found = found.lookup(&domain, &name, REMOTE_LOOKUP_TIME).await;
         let asked = web.asked.lock().unwrap().take().unwrap();
         (found.map(|id| id.map(|id| id.to_string())), asked)
     }

@@ -732,7 +732,8 @@ async fn toxme_servers_of_every_style_are_understood() {
         let site = Site::new(Play::Say(reply(status, &body).into())).await;
         let servers = ToxmeServers::new(Arc::new(site.fetcher()));
         let (domain, name) = (Domain::parse("a.example"), Name::parse("bob"));
-        let answer = servers.lookup(&domain.unwrap(), &name.unwrap()).await;
+        let (domain, name) = (domain.unwrap(), name.unwrap());
+        let answer = servers.lookup(&domain, &name, PATIENCE).await;
         assert_eq!(answer, expect, "{status} {body}");
         let requests = site.requests.lock().unwrap();
         let request = requests[0].to_lowercase();
