@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use engine::ports::fetch::{
-    FetchError, FetchLimits, Fetched, Method, Request, Upstream, WebFetcher,
-};
+use engine::ports::fetch::{FetchError, FetchLimits, Request, Upstream, WebFetcher};
 use engine::ports::remote_names::{RemoteFault, RemoteNames};
 use engine::types::{Domain, Name, ToxId};
 use serde::Deserialize;
@@ -46,21 +43,16 @@ impl RemoteNames for ToxmeServers {
         within: Duration,
     ) -> Result<Option<ToxId>, RemoteFault> {
         let body = json!({"action": 3, "name": name.as_str()}).to_string();
-        let request = Request {
-            upstream: Upstream::At(UPSTREAM, domain.clone()),
-            method: Method::Post,
-            path: String::new(),
-            headers: vec![("content-type".into(), "application/json".into())],
-            body: Bytes::from(body),
-        };
+        let upstream = Upstream::At(UPSTREAM, domain.clone());
         let limits = FetchLimits {
             timeout: within,
             body_bytes_max: BODY_BYTES_MAX,
             // The original servers never redirect, and a second request is one more than was asked.
             redirects_max: 0,
         };
-        let fetched = self.web.fetch(request, limits).await;
-        fetched.map_err(fault).and_then(|it| read(&it, name))
+        let request = Request::post_json(upstream, "", body);
+        let fetched = self.web.fetch(request, limits).await.map_err(fault)?;
+        parse_reply(fetched.status, &fetched.body, name)
     }
 }
 
@@ -71,7 +63,7 @@ fn fault(error: FetchError) -> RemoteFault {
         FetchError::TooLarge | FetchError::TooManyRedirects | FetchError::Encoded => {
             RemoteFault::Nonsense
         }
-        FetchError::Busy => RemoteFault::Busy,
+        FetchError::Busy | FetchError::Resting(_) => RemoteFault::Busy,
         FetchError::Unsendable(why) => RemoteFault::Ours(why),
     }
 }
@@ -84,10 +76,14 @@ struct Reply {
     tox_id: Option<String>,
 }
 
-/// Reads a reply. The status must fit, but some servers say 200 to everything.
-fn read(fetched: &Fetched, asked: &Name) -> Result<Option<ToxId>, RemoteFault> {
-    let reply: Reply = serde_json::from_slice(&fetched.body).map_err(|_| RemoteFault::Nonsense)?;
-    match (reply.c, fetched.status) {
+/// Reads what a toxme server says to a question for a name: its Tox ID, or `None` when it has no such
+/// name. The status must fit, but some servers say 200 to everything.
+///
+/// # Errors
+/// `Nonsense` for whatever is no answer to this question.
+pub fn parse_reply(status: u16, body: &[u8], asked: &Name) -> Result<Option<ToxId>, RemoteFault> {
+    let reply: Reply = serde_json::from_slice(body).map_err(|_| RemoteFault::Nonsense)?;
+    match (reply.c, status) {
         (FOUND, 200) => {}
         (NO_SUCH_NAME, 200 | 400 | 404) => return Ok(None),
         (_, _) => return Err(RemoteFault::Nonsense),
@@ -106,6 +102,7 @@ mod tests {
     use std::sync::Mutex;
 
     use engine::limits::REMOTE_LOOKUP_TIME;
+    use engine::ports::fetch::{Fetched, Method};
 
     use super::*;
 
@@ -125,9 +122,15 @@ mod tests {
             self.answer.clone().map(|(status, body)| Fetched {
                 final_url: "https://b.example/api".into(),
                 status,
+                headers: Vec::new(),
+                retry_after: None,
                 body: body.into(),
                 peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             })
+        }
+
+        fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
+            None
         }
     }
 
@@ -243,6 +246,7 @@ mod tests {
             (FetchError::TooManyRedirects, RemoteFault::Nonsense),
             (FetchError::Encoded, RemoteFault::Nonsense),
             (FetchError::Busy, RemoteFault::Busy),
+            (FetchError::Resting(REMOTE_LOOKUP_TIME), RemoteFault::Busy),
             (FetchError::Unsendable("x"), RemoteFault::Ours("x")),
         ] {
             assert_eq!(lookup("a", Err(error)).await.0, Err(fault));
