@@ -4,6 +4,7 @@
 
 pub mod fetch;
 mod files;
+pub mod parsers;
 pub mod remembered;
 pub mod remote_names;
 pub mod resolve;

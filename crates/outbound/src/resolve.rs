@@ -9,8 +9,16 @@ use hickory_resolver::net::NetError;
 
 /// Longest wait for one answer of a name server.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// Answers that are remembered; strangers choose the hosts, and how long the answers are.
+const ANSWERS_MAX: u64 = 1024;
+/// Longest time that addresses are remembered, whatever a name server says: a host that moves is found
+/// within it.
+const ADDRESSES_KEPT_MAX: Duration = Duration::from_secs(300);
+/// Longest time that the absence of a host is remembered.
+const ABSENCE_KEPT_MAX: Duration = Duration::from_secs(60);
 
-/// Finds the addresses of a host. Nothing of it blocks a thread, and a search that is dropped ends.
+/// Finds the addresses of a host. Nothing of it blocks a thread, and a search that is dropped ends. It
+/// may remember answers: whoever dials an address looks at it first, each time.
 #[async_trait]
 pub trait Resolve: Send + Sync {
     /// The addresses of a host, in the order in which they are to be tried.
@@ -26,7 +34,8 @@ pub trait Resolve: Send + Sync {
 pub struct ResolveError(pub String);
 
 /// The name servers of `/etc/resolv.conf`, and what `/etc/hosts` says. Hosts are looked for as they
-/// are, never below a search domain.
+/// are, never below a search domain. Answers are remembered as long as their servers say, but for 5
+/// minutes at most, and absence for one.
 pub struct SystemResolver(TokioResolver);
 
 /// The system's resolver configuration cannot be used.
@@ -43,6 +52,9 @@ impl SystemResolver {
         let mut builder = TokioResolver::builder_tokio().map_err(SystemResolverError)?;
         let options = builder.options_mut();
         options.timeout = ANSWER_WAIT;
+        options.cache_size = ANSWERS_MAX;
+        options.positive_max_ttl = Some(ADDRESSES_KEPT_MAX);
+        options.negative_max_ttl = Some(ABSENCE_KEPT_MAX);
         let resolver = builder.build().map_err(SystemResolverError)?;
         Ok(Self(resolver))
     }

@@ -57,12 +57,120 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         "https://{host}:8443/api",
         "\"https://{host}:8443/api\"",
     ),
+    (
+        "upstreams.github_api",
+        "http://127.0.0.1:9000/gh",
+        "\"http://127.0.0.1:9000/gh\"",
+    ),
+    (
+        "upstreams.github_gist_raw",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_syndication",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_oembed",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_api",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.dns_over_https",
+        "https://dns.example/dns-query",
+        "\"https://dns.example/dns-query\"",
+    ),
+    (
+        "upstreams.activitypub",
+        "http://127.0.0.1:9000/{host}",
+        "\"http://127.0.0.1:9000/{host}\"",
+    ),
+    (
+        "upstreams.keybase_pub",
+        "http://127.0.0.1:9000/{identity}",
+        "\"http://127.0.0.1:9000/{identity}\"",
+    ),
+    (
+        "upstreams.https",
+        "http://[::1]:9000/{host}",
+        "\"http://[::1]:9000/{host}\"",
+    ),
+    (
+        "upstreams.minds",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.steam",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.dotbit",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.tiktok",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.discord_api",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.telegram",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.ethereum_rpc",
+        "http://127.0.0.1:8545",
+        "\"http://127.0.0.1:8545\"",
+    ),
+    (
+        "upstreams.arweave",
+        "http://127.0.0.1:1984",
+        "\"http://127.0.0.1:1984\"",
+    ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+#[test]
+fn an_upstream_is_the_operator_s_when_its_url_is() {
+    let set = [
+        "upstreams.minds=http://127.0.0.1:9000",
+        "upstreams.steam=https://steamcommunity.com",
+    ];
+    let config = load_from("", &[], &set).1.unwrap().config;
+    let services = config.services();
+    let names = "toxme github_api github_gist_raw twitter_syndication twitter_oembed twitter_api \
+        activitypub keybase_pub https minds steam dotbit tiktok discord_api telegram arweave";
+    let found: Vec<_> = services.iter().map(|service| service.name).collect();
+    assert_eq!(found, names.split_whitespace().collect::<Vec<_>>());
+    for service in services {
+        let is_default = service.default.as_ref() == Some(&service.url);
+        assert_eq!(is_default, service.name != "minds", "{service:?}");
+    }
+    let set = ["upstreams.ethereum_rpc=http://127.0.0.1:8545"];
+    let config = load_from("", &[], &set).1.unwrap().config;
+    let all = config.services();
+    let rpc = all.iter().find(|service| service.name == "ethereum_rpc");
+    assert_eq!(rpc.unwrap().default, None);
 }
 
 /// What TLS needs besides the key in question.

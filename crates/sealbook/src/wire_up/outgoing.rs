@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::ports::remote_names::RemoteNames;
 use outbound::fetch::{FetchOptions, FetchSetupError, Fetcher};
-use outbound::remote_names::{ToxmeServers, UPSTREAM};
+use outbound::remote_names::ToxmeServers;
 use outbound::resolve::SystemResolver;
 
 use crate::config::Config;
@@ -34,7 +34,8 @@ fn fetcher(config: &Config) -> Result<Fetcher, Failure> {
         resolver: Arc::new(resolver),
         ca_file: config.outbound.ca_file.clone(),
         allow_private: config.outbound.allow_private,
-        upstreams: vec![(UPSTREAM, config.upstreams.toxme.0.clone())],
+        upstreams: config.services(),
+        rests: config.limits.enabled,
         user_agent: user_agent(config),
     };
     Fetcher::new(options).map_err(|error| {
