@@ -100,23 +100,17 @@ pub const CANARY: Target = target_of("canary", 64, canary::check);
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-<<<<<<< HEAD
+    target_of("answer", 8192, replies::answer),
     target_of("archive_bundle", 16 << 10, claims::bundle),
     target_of("archive_tags", 4200, claims::tags),
     target_of("base1024", 4200, claims::base1024),
-=======
-    target_of("answer", 8192, replies::answer),
->>>>>>> net4
     target_of("base64", 4096, requests::base64),
     target_of("bundle", 16 << 10, replies::bundle),
     target_of("client_link", 4096, stored::link),
     target_of("commit_marks", 1024, stored::commit_marks),
     target_of("config", 4096, configuration::file_and_flags),
-<<<<<<< HEAD
     target_of("dns_txt", 4200, claims::dns_txt),
-=======
     target_of("domain", 1024, addresses::domain),
->>>>>>> net4
     target_of("entry_bundle", 4096, trees::entry_bundle),
     target_of("forged_bundle", 256, forged::bundle),
     target_of("forged_log_proof", 256, forged::log_proof),
@@ -130,11 +124,8 @@ pub const TARGETS: &[Target] = &[
     target_of("json_depth", 2048, requests::json_depth),
     target_of("jwk", 16 << 10, claims::jwk),
     target_of("key_file", 4096, stored::key_file),
-<<<<<<< HEAD
     target_of("key_forms", 512, claims::key_forms),
-=======
     target_of("location", 2048, addresses::location),
->>>>>>> net4
     target_of("map_page", 4096, trees::map_page),
     target_of("map_proof", 16 << 10, trees::map_proof),
     target_of("name", 2048, requests::name),
