@@ -260,6 +260,9 @@ fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
         record_signer: keys.record,
         box_key: keys.toxme,
         remote_names: None,
+        web: None,
+        dns: None,
+        checkers: Vec::new(),
         label_key: keys.commitment,
         pepper: keys.pepper,
     }

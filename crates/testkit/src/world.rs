@@ -127,6 +127,9 @@ impl World {
             record_signer: Arc::new(FixedSigner::new(Self::record_seed())),
             box_key: Arc::new(FixedBoxKey::new(Self::record_seed())),
             remote_names: None,
+            web: None,
+            dns: None,
+            checkers: Vec::new(),
             label_key: Secret::new([3; 32]),
             pepper: Secret::new([4; 32]),
         }

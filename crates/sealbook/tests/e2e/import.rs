@@ -170,6 +170,9 @@ fn passwords(place: &Place) {
             label_key: keys.commitment,
             pepper: keys.pepper,
             remote_names: None,
+            web: None,
+            dns: None,
+            checkers: Vec::new(),
         };
         let engine = Engine::open(ports, settings()).await.unwrap();
         let name = |name| Name::parse(name).unwrap();
