@@ -44,5 +44,7 @@ pub mod types;
 /// The log's verbs speak this crate's types: hashes, tiles, proofs, notes.
 pub use merkle;
 
+/// What others sign, post and archive, in its own bytes: for doors, checkers and the command line.
+pub use dialects::nextid;
 pub use engine::{Engine, Settings};
 pub use open::OpenError;

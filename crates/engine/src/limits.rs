@@ -149,3 +149,24 @@ pub const PAGE_BYTES: u64 = 4 << 20;
 pub const PAGE_ROWS_MIN: u32 = 64;
 /// See [`PAGE_ROWS_MIN`].
 pub const PAGE_ROWS_MAX: u32 = 8192;
+
+/// Longest text of a number from a client, in characters: 64 bits need 20, so there is room for zeros
+/// before them, and a million digits are not read.
+pub const NUMBER_CHARS_MAX: usize = 64;
+/// Longest text of a signature, in bytes: one in base64 has 88, one in base1024 has 208. The rest is room
+/// for line breaks, and so that the message about a wrong length can say which.
+pub const SIGNATURE_TEXT_BYTES_MAX: usize = 4096;
+/// Longest TXT record that is looked at, in bytes: a claim has 254; some domains have keys of 4 KB there.
+pub const DNS_TXT_BYTES_MAX: usize = 4096;
+/// Longest sign payload that is read, in bytes: an identity of 255 characters, each escaped in six bytes
+/// or four long as it is, and 500 bytes around it.
+pub const PAYLOAD_BYTES_MAX: usize = 8192;
+
+/// Tags of one ANS-104 item (ANS-104, section 3.1).
+pub const ITEM_TAGS_MAX: usize = 128;
+/// Bytes of an item's tags, encoded: what bundlers accept. It bounds each name and value as well.
+pub const ITEM_TAG_BYTES_MAX: usize = 4096;
+/// Bytes of one item that is read or made: a link has 2 to 10 KB with its owner and its signature.
+pub const ITEM_BYTES_MAX: usize = 64 << 10;
+/// Items of one bundle that is read or made: with [`ITEM_BYTES_MAX`] at most 64 MiB, in practice 3 MB.
+pub const BUNDLE_ITEMS_MAX: usize = 1024;

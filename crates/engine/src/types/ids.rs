@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crypto::secp256k1;
+
 /// An identity: a set of subjects. 16 random bytes, never shown to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityId(pub [u8; 16]);
@@ -29,11 +31,23 @@ impl Kid {
     /// Id of a Curve25519 key (algorithm byte 0x21), the kind of key a Tox ID holds.
     #[must_use]
     pub fn curve25519(key: &[u8; 32]) -> Self {
+        Self::of(0x21, key)
+    }
+
+    /// Id of a secp256k1 key, the kind of key an avatar is: algorithm byte 0xe7, which Keybase uses for
+    /// nothing and multicodec for these keys, and the SHA-256 of the compressed key, as its 33 bytes do
+    /// not fit.
+    #[must_use]
+    pub fn secp256k1(key: &secp256k1::PublicKey) -> Self {
+        Self::of(0xe7, &key.fingerprint())
+    }
+
+    fn of(algorithm: u8, body: &[u8; 32]) -> Self {
         let mut bytes = [0_u8; 35];
         let (head, tail) = bytes.split_at_mut(2);
-        head.copy_from_slice(&[0x01, 0x21]);
-        let (body, end) = tail.split_at_mut(32);
-        body.copy_from_slice(key);
+        head.copy_from_slice(&[0x01, algorithm]);
+        let (own, end) = tail.split_at_mut(32);
+        own.copy_from_slice(body);
         end.copy_from_slice(&[0x0a]);
         Self(bytes)
     }

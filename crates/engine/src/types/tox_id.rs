@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::hex;
+
 /// The Curve25519 public key of a Tox profile.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ToxKey(pub [u8; 32]);
@@ -10,7 +12,7 @@ impl ToxKey {
     /// Parses 64 hex digits of any case; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        parse_hex(text).map(Self)
+        hex::array(text).map(Self)
     }
 }
 
@@ -44,7 +46,7 @@ impl ToxId {
     /// Parses 76 hex digits of any case; `None` when the form or the checksum is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        parse_hex(text).and_then(Self::from_bytes)
+        hex::array(text).and_then(Self::from_bytes)
     }
 
     /// The 38 bytes.
@@ -80,25 +82,6 @@ impl fmt::Debug for ToxId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ToxId(..)")
     }
-}
-
-/// Exactly `2 * N` hex digits of any case.
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let text = text.as_bytes();
-    if text.len() != N * 2 {
-        return None;
-    }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    let mut bytes = [0_u8; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
