@@ -37,6 +37,12 @@ pub trait ClaimChecker: Send + Sync {
     /// See [`Failure`].
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal>;
 
+    /// Who is asked about an account, for the budgets of background checks: the service, and where the
+    /// account's name says which host is asked, that host too.
+    fn upstream(&self, _identity: &str) -> String {
+        self.service().to_owned()
+    }
+
     /// Verifies a delete that the account signed instead of the avatar; the bytes of its signature,
     /// as the link keeps them. `None` when the claim has no such signature, or accounts of the
     /// service cannot sign.

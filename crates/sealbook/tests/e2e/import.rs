@@ -199,6 +199,7 @@ fn settings() -> Settings {
         merge_delay: Duration::from_millis(200),
         release_after: None,
         strict_possession: true,
+        recheck_after: Duration::from_secs(3 * 24 * 3600),
         limits_enabled: true,
     }
 }
