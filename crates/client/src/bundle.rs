@@ -255,8 +255,10 @@ impl Opening {
                 changed_at_ms: link.created_at_ms,
             })),
             Statement::ReleaseHandle => Ok(Status::Released { seqno }),
-            // A name's newest link carries its whole state, which this is none of.
-            Statement::AddKey(_) => Err(VerifyError::WrongLink),
+            // A name's newest link carries its whole state, which these are none of.
+            Statement::AddKey(_) | Statement::MakeClaim(_) | Statement::RevokeClaim(_) => {
+                Err(VerifyError::WrongLink)
+            }
         }
     }
 }

@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
+pub mod claim;
 pub mod http;
 pub mod link;
 pub mod name;

@@ -3,6 +3,7 @@
 use merkle::Hash;
 use prost::Message;
 
+use crate::claim::{Claim, ClaimMessage};
 use crate::tox_id::ToxId;
 
 /// Version of the link format this crate reads.
@@ -44,6 +45,10 @@ pub enum Statement {
     ReleaseHandle,
     /// The subject holds this Tox key.
     AddKey([u8; 32]),
+    /// The avatar controls an account.
+    MakeClaim(Claim),
+    /// The avatar does not claim the account any more.
+    RevokeClaim(Claim),
 }
 
 /// Who may find a name without knowing it.
@@ -58,10 +63,17 @@ pub enum Visibility {
 }
 
 /// Why the server believed a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// A signature by this key (35-byte key id).
-    Signed([u8; 35]),
+    /// A signature.
+    Signed {
+        /// By this key (35-byte key id).
+        kid: [u8; 35],
+        /// Over this text.
+        payload: Vec<u8>,
+        /// The signature.
+        signature: Vec<u8>,
+    },
     /// A crypto_box sealed by this key (35-byte key id); a release does not name it.
     Boxed(Option<[u8; 35]>),
     /// The record's edit password.
@@ -122,7 +134,7 @@ struct LinkMessage {
     prev: Option<Vec<u8>>,
     #[prost(uint64, tag = "5")]
     created_at_ms: u64,
-    #[prost(oneof = "StatementMessage", tags = "10, 11, 12")]
+    #[prost(oneof = "StatementMessage", tags = "10, 11, 12, 13, 14")]
     statement: Option<StatementMessage>,
     #[prost(oneof = "EvidenceMessage", tags = "30, 31, 32, 33, 34")]
     evidence: Option<EvidenceMessage>,
@@ -136,6 +148,10 @@ enum StatementMessage {
     ReleaseHandle(EmptyMessage),
     #[prost(bytes, tag = "12")]
     AddKey(Vec<u8>),
+    #[prost(message, tag = "13")]
+    MakeClaim(ClaimMessage),
+    #[prost(message, tag = "14")]
+    RevokeClaim(ClaimMessage),
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -167,11 +183,15 @@ struct SetRecordMessage {
     unproven: bool,
 }
 
-/// Only the key: payload and signature are of protocols this crate does not speak.
+/// Without the protocol's own numbering, which follows from payload and signature.
 #[derive(Clone, PartialEq, Message)]
 struct SignedMessage {
     #[prost(bytes = "vec", tag = "1")]
     kid: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    payload: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    signature: Vec<u8>,
 }
 
 impl LinkMessage {
@@ -205,6 +225,8 @@ impl StatementMessage {
             },
             Self::ReleaseHandle(EmptyMessage {}) => Statement::ReleaseHandle,
             Self::AddKey(key) => Statement::AddKey(key.try_into().ok()?),
+            Self::MakeClaim(claim) => Statement::MakeClaim(claim.read()?),
+            Self::RevokeClaim(claim) => Statement::RevokeClaim(claim.read()?),
         })
     }
 }
@@ -212,7 +234,11 @@ impl StatementMessage {
 impl EvidenceMessage {
     fn read(self) -> Option<Evidence> {
         Some(match self {
-            Self::Signed(signed) => Evidence::Signed(signed.kid.try_into().ok()?),
+            Self::Signed(signed) => Evidence::Signed {
+                kid: signed.kid.try_into().ok()?,
+                payload: signed.payload,
+                signature: signed.signature,
+            },
             Self::Boxed(kid) if kid.is_empty() => Evidence::Boxed(None),
             Self::Boxed(kid) => Evidence::Boxed(Some(kid.try_into().ok()?)),
             Self::Password(EmptyMessage {}) => Evidence::Password,

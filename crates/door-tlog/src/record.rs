@@ -1,8 +1,8 @@
 //! A link for people to read. Nothing verifies this form: a verifier reads the link's bytes.
 
 use data_encoding::HEXLOWER;
-use engine::types::Visibility;
 use engine::types::link::{Evidence, Link, Statement};
+use engine::types::{ClaimBody, Visibility};
 use serde::Serialize;
 
 /// What a name's newest link says.
@@ -27,6 +27,34 @@ enum Said {
     AddKey {
         key: String,
     },
+    MakeClaim(Claim),
+    RevokeClaim(Claim),
+}
+
+/// What a link says of a claim.
+#[derive(Serialize)]
+struct Claim {
+    service: String,
+    identity: String,
+    alt_id: String,
+    location: String,
+    uuid: String,
+    created_at: i64,
+    state: String,
+}
+
+impl From<&ClaimBody> for Claim {
+    fn from(body: &ClaimBody) -> Self {
+        Self {
+            service: body.service.clone(),
+            identity: body.identity.clone(),
+            alt_id: body.alt_id.clone(),
+            location: body.location.clone(),
+            uuid: body.uuid.to_string(),
+            created_at: body.created_at,
+            state: body.state.to_hex(),
+        }
+    }
 }
 
 impl Record {
@@ -62,6 +90,8 @@ fn said(statement: &Statement) -> Said {
         Statement::AddKey(key) => Said::AddKey {
             key: HEXLOWER.encode(&key.0),
         },
+        Statement::MakeClaim(body) => Said::MakeClaim(body.into()),
+        Statement::RevokeClaim(body) => Said::RevokeClaim(body.into()),
     }
 }
 

@@ -8,6 +8,12 @@ use merkle::note::VerifierKey;
 use tokio::sync::{Mutex, Notify};
 
 use crate::chain::Chains;
+use crate::claims::doubt::ClaimDoubts;
+use crate::claims::drafts::Drafts;
+use crate::claims::index::ClaimIndex;
+use crate::claims::recheck::Checks;
+use crate::claims::upstreams::Upstreams;
+use crate::claims::{self, Claims};
 use crate::error::Internal;
 use crate::log::Log;
 use crate::log::head::Published;
@@ -19,6 +25,7 @@ use crate::names::remote::RemoteAnswers;
 use crate::names::{Names, follow};
 use crate::open::{self, OpenError};
 use crate::ports::Ports;
+use crate::ports::checker::ClaimChecker;
 use crate::ports::rng::draw;
 use crate::ports::store::Health;
 use crate::processes::clock::Clock;
@@ -42,6 +49,8 @@ pub struct Settings {
     pub release_after: Option<Duration>,
     /// Whether a new name must be sealed by the key of its Tox ID.
     pub strict_possession: bool,
+    /// How long a claim holds before it is checked again.
+    pub recheck_after: Duration,
     /// Whether rate limits apply.
     pub limits_enabled: bool,
 }
@@ -64,6 +73,12 @@ struct Inner {
     sequencer: SequencerState,
     jobs_wake: Notify,
     names: NameIndex,
+    claims: ClaimIndex,
+    upstreams: Upstreams,
+    checks: Checks,
+    followed_changes: Mutex<Option<u64>>,
+    claim_doubts: ClaimDoubts,
+    drafts: Drafts,
     remote_answers: RemoteAnswers,
     followed: Mutex<Option<u64>>,
     doubts: Doubts,
@@ -85,6 +100,7 @@ impl Engine {
         let started = ports.timer.monotonic();
         let flood = FloodLimits::new(ports.timer.clone(), settings.limits_enabled);
         let head = open::head(&ports).await?;
+        let settings_limited = settings.limits_enabled;
         let inner = Inner {
             process_id: ProcessId(draw(ports.rng.as_ref())),
             opened_at: clock.now(),
@@ -97,8 +113,14 @@ impl Engine {
             published: Published::new(head),
             pending: Pending::default(),
             sequencer: SequencerState::default(),
+            upstreams: Upstreams::new(settings_limited),
             jobs_wake: Notify::new(),
             names: NameIndex::default(),
+            claims: ClaimIndex::default(),
+            checks: Checks::default(),
+            followed_changes: Mutex::new(None),
+            claim_doubts: ClaimDoubts::default(),
+            drafts: Drafts::default(),
             remote_answers: RemoteAnswers::default(),
             followed: Mutex::new(None),
             doubts: Doubts::default(),
@@ -117,6 +139,12 @@ impl Engine {
     #[must_use]
     pub fn names(&self) -> Names<'_> {
         Names(self)
+    }
+
+    /// Claims: draft, make, revoke, find.
+    #[must_use]
+    pub fn claims(&self) -> Claims<'_> {
+        Claims(self)
     }
 
     /// Sigchains.
@@ -138,6 +166,15 @@ impl Engine {
     /// Our own failures only.
     pub async fn load_names(&self) -> Result<(), Internal> {
         follow::load(self).await
+    }
+
+    /// Loads the index of claims by one scan of the avatars; a search by a part of an account's name is
+    /// refused until it is done. On a shared store the index follows the feed of changes from there on.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn load_claims(&self) -> Result<(), Internal> {
+        claims::follow::load(self).await
     }
 
     /// The processes that have the store open, or had it lately, this one among them; the others
@@ -237,6 +274,39 @@ impl Engine {
         &self.0.names
     }
 
+    pub(crate) fn claim_index(&self) -> &ClaimIndex {
+        &self.0.claims
+    }
+
+    pub(crate) fn upstreams(&self) -> &Upstreams {
+        &self.0.upstreams
+    }
+
+    pub(crate) fn checks(&self) -> &Checks {
+        &self.0.checks
+    }
+
+    /// Number up to which the index of claims has followed the feed of changes; `None` until it is
+    /// loaded. Who holds this changes the index from the store.
+    pub(crate) fn followed_changes(&self) -> &Mutex<Option<u64>> {
+        &self.0.followed_changes
+    }
+
+    /// Avatars of whose change it is not known whether the store has it.
+    pub(crate) fn claim_doubts(&self) -> &ClaimDoubts {
+        &self.0.claim_doubts
+    }
+
+    pub(crate) fn drafts(&self) -> &Drafts {
+        &self.0.drafts
+    }
+
+    /// The checker of a service; `None` when there is none.
+    pub(crate) fn checker(&self, service: &str) -> Option<&Arc<dyn ClaimChecker>> {
+        let mut checkers = self.0.ports.checkers.iter();
+        checkers.find(|checker| checker.service() == service)
+    }
+
     pub(crate) fn remote_answers(&self) -> &RemoteAnswers {
         &self.0.remote_answers
     }
@@ -288,6 +358,7 @@ impl EffectSink for Engine {
                 }
                 Effect::JobQueued => self.0.jobs_wake.notify_one(),
                 Effect::NameChanged(change) => self.0.names.apply(&change),
+                Effect::ClaimsChanged(label, row) => self.0.claims.apply(label, &row),
             }
         }
     }
@@ -297,8 +368,9 @@ impl EffectSink for Engine {
         for effect in effects {
             match effect {
                 // On a shared store the log tells what became of it.
-                Effect::NameChanged(_) if self.is_shared() => {}
+                Effect::NameChanged(_) | Effect::ClaimsChanged(..) if self.is_shared() => {}
                 Effect::NameChanged(change) => self.0.doubts.add(change.name, now),
+                Effect::ClaimsChanged(label, _) => self.0.claim_doubts.add(label, now),
                 Effect::EntryQueued(_) | Effect::JobQueued => {}
             }
         }

@@ -22,6 +22,10 @@ pub struct Figures {
     pub checkpoint_age: Duration,
     /// Look-ups answered.
     pub lookups: u64,
+    /// Claims, on all processes; those that came since the start while the index is loading.
+    pub claims: u64,
+    /// Posts and drafts of claims refused by a limit on their address.
+    pub claims_limited: u64,
     /// Pushes and form posts refused by a limit on their address.
     pub pushes_limited: u64,
     /// Guesses of an edit password refused by the limit on their name.
@@ -44,6 +48,8 @@ impl Engine {
             log_size: head.size,
             checkpoint_age: self.now().since(head.time),
             lookups: self.lookups(),
+            claims: self.claim_index().total(),
+            claims_limited: refused.claims.load(Ordering::Relaxed),
             pushes_limited: refused.pushes.load(Ordering::Relaxed),
             remote_lookups_limited: refused.remote_lookups.load(Ordering::Relaxed),
             edit_passwords_limited: refused.edit_passwords.load(Ordering::Relaxed),

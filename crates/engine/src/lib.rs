@@ -9,7 +9,7 @@
 //! - [`ports`]: what the engine needs of the world
 //! - `tx`, `table`, `tables`: the unit of work and the catalog of what is stored
 //! - [`processes`]: the processes over one store, their roles and their clock
-//! - [`names`], [`chain`], [`log`]: the verbs doors call
+//! - [`names`], [`claims`], [`chain`], [`log`]: the verbs doors call
 //! - [`outbox`], [`jobs`], [`reconcile`]: what happens after the answer
 //! - [`moving`], [`statistics`], [`marks`]: a store as a whole, when it moves and what it holds
 //! - [`figures`]: what this process counts, for whoever watches it
@@ -17,6 +17,7 @@
 //! The engine has no runtime, no socket and no clock of its own.
 
 pub mod chain;
+pub mod claims;
 mod dialects;
 pub mod engine;
 pub mod error;

@@ -187,3 +187,93 @@ pub const ITEM_TAG_BYTES_MAX: usize = 4096;
 pub const ITEM_BYTES_MAX: usize = 64 << 10;
 /// Items of one bundle that is read or made: with [`ITEM_BYTES_MAX`] at most 64 MiB, in practice 3 MB.
 pub const BUNDLE_ITEMS_MAX: usize = 1024;
+
+/// Claims that one avatar has at once: far above what people have; with it an avatar's row stays below
+/// 200 KiB, and one page of a search below what the largest answer may have.
+pub const CLAIMS_PER_AVATAR_MAX: usize = 128;
+/// Avatars that claim to be one avatar; also avatars shown as its aliases.
+pub const ALIASES_MAX: usize = 64;
+/// Rows of avatars read for the aliases of one page.
+pub const ALIAS_ROWS_MAX: usize = 1024;
+/// Longest name of an account, and longest other name of one, in bytes: as long as a domain may be.
+pub const IDENTITY_BYTES_MAX: usize = 255;
+/// Longest location of a post, in bytes: as long as any URL that browsers write.
+pub const LOCATION_BYTES_MAX: usize = 2048;
+/// Longest reason why a claim does not hold, in characters.
+pub const REASON_CHARS_MAX: usize = 300;
+/// Posts and subkeys an address may send at once, and per hour: a person with every service there is,
+/// and a mistake in each. Each may have us ask another server.
+pub const CLAIM_POSTS_PER_HOUR: u32 = 120;
+/// Drafts an address may ask for at once, and per hour: some services have to be asked for one.
+pub const CLAIM_DRAFTS_PER_HOUR: u32 = 600;
+
+/// Matches on one page of claims, and links on one of a chain, at most.
+pub const CLAIMS_PAGE_ROWS_MAX: u32 = 100;
+/// Links in one answer of the feed of changes (ProofService spec, section 2).
+pub const CHANGES_PAGE_ROWS_MAX: u32 = 100;
+/// Accounts asked for at once: each is a scan of a table, or a run over all names.
+pub const QUERY_IDENTITIES_MAX: usize = 50;
+/// Avatars read for an exact search; when more have claimed one account, the index in memory answers.
+pub const EXACT_ROWS_MAX: u32 = 256;
+/// Avatars read in one step while the index of claims loads, or follows: 100 MiB at the very worst.
+pub const CLAIMS_LOAD_ROWS: u32 = 512;
+
+/// Longest time a post of a claim takes, all in all.
+pub const POST_TIME: Duration = Duration::from_secs(20);
+/// The last part of it, kept for writing the link and for its place in the log.
+pub const POST_RESERVE: Duration = Duration::from_secs(5);
+/// How long a post is looked for that is not there yet: services take a while to show what was written.
+pub const POST_APPEARS: Duration = Duration::from_secs(5);
+/// Pause between two looks for it.
+pub const POST_LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Longest time of one request to a service (ProofService spec, section 10).
+pub const CHECK_REQUEST_TIME: Duration = Duration::from_secs(10);
+/// Longest time of one background check: a few requests.
+pub const CHECK_TIME: Duration = Duration::from_secs(30);
+/// Links whose signatures, numbers and times are tried when a signature does not fit.
+pub const LINKS_TRIED: u32 = 5;
+/// Signatures of one post for which that is done: recovering a key takes 50 us, and each is tried with
+/// some twenty texts.
+pub const SIGNATURES_TRIED: usize = 2;
+
+/// Drafts of one avatar that are remembered to explain a signature that does not fit.
+pub const DRAFTS_OF_AVATAR_MAX: usize = 4;
+/// Avatars whose drafts are remembered. 200 bytes each: 3 MiB.
+pub const DRAFTS_REMEMBERED_MAX: usize = 1 << 14;
+
+/// Life of the mark that a claim is being checked: longer than any check.
+pub const CHECK_LEASE: Duration = Duration::from_secs(60);
+/// Background checks under way at once in one process.
+pub const CHECKS_MAX: usize = 16;
+/// Claims that readers came across and that wait for a check; beyond, they wait until they are due.
+pub const CHECKS_WAITING_MAX: usize = 1024;
+/// Rows of what is due read in one look.
+pub const DUE_ROWS: u32 = 256;
+/// Time between two looks for what is due.
+pub const DUE_LOOK_PERIOD: Duration = Duration::from_secs(5);
+/// Pause after the first check that could not be made; doubles each time, up to the time between two
+/// checks.
+pub const RECHECK_BACKOFF: Duration = Duration::from_secs(300);
+/// Doublings after which the pause is beyond any time between two checks.
+pub const RECHECK_DOUBLINGS_MAX: u32 = 16;
+/// Time for which one background check uses an upstream's budget: 20 a minute.
+pub const RECHECK_PERIOD: Duration = Duration::from_secs(3);
+/// Background checks of one upstream that may come at once.
+pub const RECHECK_BURST: u32 = 5;
+/// Background checks in a row without an answer, after which an upstream is left alone.
+pub const BREAKER_FAILURES: u32 = 5;
+/// For how long, the first time; doubles while it does not answer.
+pub const BREAKER_TIME: Duration = Duration::from_secs(60);
+/// For how long at most.
+pub const BREAKER_TIME_MAX: Duration = Duration::from_secs(3600);
+/// Time after which somebody who reads an overdue claim may have such an upstream tried all the same.
+pub const BREAKER_PROBE: Duration = Duration::from_secs(5);
+/// Upstreams remembered: hosts are named by users. 150 bytes each.
+pub const UPSTREAMS_MAX: usize = 4096;
+
+/// Subkeys of one avatar.
+pub const SUBKEYS_PER_AVATAR_MAX: u32 = 128;
+/// Subkeys found by a public key: anybody may bind anybody's key to an avatar.
+pub const SUBKEYS_FOUND_MAX: u32 = 256;
+/// Longest name, and longest rp_id, of a subkey in bytes.
+pub const SUBKEY_TEXT_BYTES_MAX: usize = 255;

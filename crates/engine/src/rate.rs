@@ -21,8 +21,8 @@ use governor::{Quota, RateLimiter};
 
 use crate::error::{Internal, Limited};
 use crate::limits::{
-    FLOOD_ADDRESSES_MAX, PASSWORD_GUESS_WINDOW, PASSWORD_GUESSES_MAX, PASSWORD_GUESSES_OF_ALL_MAX,
-    PUSHES_PER_HOUR, REMOTE_LOOKUPS_PER_HOUR,
+    CLAIM_DRAFTS_PER_HOUR, CLAIM_POSTS_PER_HOUR, FLOOD_ADDRESSES_MAX, PASSWORD_GUESS_WINDOW,
+    PASSWORD_GUESSES_MAX, PASSWORD_GUESSES_OF_ALL_MAX, PUSHES_PER_HOUR, REMOTE_LOOKUPS_PER_HOUR,
 };
 use crate::ports::store::StoreError;
 use crate::ports::timer::Timer;
@@ -35,6 +35,10 @@ const PUSHES: NonZeroU32 = NonZeroU32::new(PUSHES_PER_HOUR).expect("it is not ze
 /// [`REMOTE_LOOKUPS_PER_HOUR`] likewise.
 const REMOTE_LOOKUPS: NonZeroU32 =
     NonZeroU32::new(REMOTE_LOOKUPS_PER_HOUR).expect("it is not zero");
+/// [`CLAIM_POSTS_PER_HOUR`] likewise.
+const CLAIM_POSTS: NonZeroU32 = NonZeroU32::new(CLAIM_POSTS_PER_HOUR).expect("it is not zero");
+/// [`CLAIM_DRAFTS_PER_HOUR`] likewise.
+const CLAIM_DRAFTS: NonZeroU32 = NonZeroU32::new(CLAIM_DRAFTS_PER_HOUR).expect("it is not zero");
 
 /// Where an attempt came from, as far as a flood limit tells addresses apart: an IPv4 address, or
 /// the /64 network of an IPv6 one, as one subscriber holds the whole of it.
@@ -160,6 +164,8 @@ impl Flood {
 pub(crate) struct FloodLimits {
     pushes: Option<Flood>,
     remote_lookups: Option<Flood>,
+    claim_posts: Option<Flood>,
+    claim_drafts: Option<Flood>,
     clock: TimerClock,
     /// Processes that live besides this one.
     others: AtomicU32,
@@ -173,6 +179,8 @@ pub(crate) struct Refused {
     pub(crate) pushes: AtomicU64,
     /// Look-ups at other domains, by the address's allowance.
     pub(crate) remote_lookups: AtomicU64,
+    /// Posts and drafts of claims, by the address's allowance.
+    pub(crate) claims: AtomicU64,
     /// Guesses of an edit password, by the network's or the name's.
     pub(crate) edit_passwords: AtomicU64,
 }
@@ -185,6 +193,8 @@ impl FloodLimits {
         Self {
             pushes: flood(PUSHES),
             remote_lookups: flood(REMOTE_LOOKUPS),
+            claim_posts: flood(CLAIM_POSTS),
+            claim_drafts: flood(CLAIM_DRAFTS),
             clock,
             others: AtomicU32::new(0),
             refused: Refused::default(),
@@ -235,11 +245,39 @@ impl FloodLimits {
         charged
     }
 
+    /// Counts a post of a claim or a subkey.
+    ///
+    /// # Errors
+    /// When the address has none left.
+    pub(crate) fn charge_claim_post(&self, address: IpAddr) -> Result<(), Limited> {
+        self.charge_claim(self.claim_posts.as_ref(), address)
+    }
+
+    /// Counts a draft of a claim.
+    ///
+    /// # Errors
+    /// When the address has none left.
+    pub(crate) fn charge_claim_draft(&self, address: IpAddr) -> Result<(), Limited> {
+        self.charge_claim(self.claim_drafts.as_ref(), address)
+    }
+
+    fn charge_claim(&self, flood: Option<&Flood>, address: IpAddr) -> Result<(), Limited> {
+        let charged = self.charge(flood, address);
+        if charged.is_err() {
+            self.refused.claims.fetch_add(1, Ordering::Relaxed);
+        }
+        charged
+    }
+
     /// Forgets addresses that have their whole allowance again.
     pub(crate) fn sweep(&self) {
-        for flood in [&self.pushes, &self.remote_lookups].into_iter().flatten() {
-            flood.sweep();
-        }
+        let floods = [
+            &self.pushes,
+            &self.remote_lookups,
+            &self.claim_posts,
+            &self.claim_drafts,
+        ];
+        floods.into_iter().flatten().for_each(Flood::sweep);
     }
 }
 

@@ -163,6 +163,7 @@ macro_rules! array_key {
     };
 }
 
+array_key!([u8; 16], |bytes| bytes, <[u8; 16]>::as_slice);
 array_key!([u8; 32], |bytes| bytes, <[u8; 32]>::as_slice);
 array_key!(Label, |bytes| Label(Hash(bytes)), label_bytes);
 array_key!(ToxKey, ToxKey, tox_key_bytes);
@@ -274,7 +275,14 @@ macro_rules! fixed_width {
     )+};
 }
 
-fixed_width!(u8 = 1, u64 = 8, Label = 32, UnixMillis = 8, IdentityId = 16);
+fixed_width!(
+    u8 = 1,
+    u64 = 8,
+    [u8; 32] = 32,
+    Label = 32,
+    UnixMillis = 8,
+    IdentityId = 16,
+);
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 //! below 0x40 records, 0x40 to 0x5f the log, from 0x60 on rows that come and go.
 
 mod catalog;
+mod claims;
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,6 +13,10 @@ use crate::table::{Row, Table, read_record, write_record};
 use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis};
 
 pub(crate) use catalog::{CATALOG, table_of};
+pub(crate) use claims::{
+    ARCHIVED, AVATARS, AvatarRow, CLAIM_IDENTITIES, CLAIM_UUIDS, CLAIMS_DUE, ClaimEntry, ClaimKey,
+    DueRow, SUBKEY_OWNERS, SUBKEYS, SubkeyId, SubkeyRow,
+};
 
 macro_rules! records {
     ($($type:ty),+ $(,)?) => {$(
@@ -39,6 +44,7 @@ records!(
     LinkRow,
     IntentRow,
     IndexRow,
+    ChangeRow,
     LogHeadRow,
     LeaseRow,
     JobRow,
@@ -83,6 +89,8 @@ pub(crate) const TILES: Table<(u8, u64), Bytes> = Table::new(0x43, "tiles");
 pub(crate) const MAP_PAGES: Table<Vec<u8>, Bytes> = Table::new(0x44, "map_pages");
 /// Subject and seqno to the index of the link's entry. Owner: `log`.
 pub(crate) const ENTRY_INDEX: Table<(Label, u32), IndexRow> = Table::new(0x45, "entry_index");
+/// Number in the feed of changes, from 1 without a gap, to the link. Owner: `log`.
+pub(crate) const CHANGES: Table<u64, ChangeRow> = Table::new(0x46, "changes");
 
 /// Shard, subject and seqno to an entry not yet sequenced. Owner: `log`.
 pub(crate) const INTENTS: Table<(u8, (Label, u32)), IntentRow> = Table::new(0x60, "intents");
@@ -248,6 +256,9 @@ pub(crate) struct ChainHeadRow {
     /// it. Goes with the release, so that erasing finds no name.
     #[prost(string, optional, tag = "3")]
     pub(crate) name: Option<String>,
+    /// The handle is an avatar key, and never was a name.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_avatar: bool,
 }
 
 /// Where a protocol's own numbering stands.
@@ -273,6 +284,9 @@ pub(crate) struct LinkRow {
 pub(crate) struct IntentRow {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) entry: Bytes,
+    /// It gets a number in the feed of changes.
+    #[prost(bool, tag = "2")]
+    pub(crate) is_change: bool,
 }
 
 /// An index in the log.
@@ -280,6 +294,18 @@ pub(crate) struct IntentRow {
 pub(crate) struct IndexRow {
     #[prost(uint64, tag = "1")]
     pub(crate) index: u64,
+    /// Its number in the feed of changes, if it is one.
+    #[prost(uint64, optional, tag = "2")]
+    pub(crate) change: Option<u64>,
+}
+
+/// A link in the feed of changes.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ChangeRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) label: Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub(crate) seqno: u32,
 }
 
 /// The newest head of the log.
@@ -297,6 +323,9 @@ pub(crate) struct LogHeadRow {
     /// The signed checkpoint, as served.
     #[prost(bytes = "bytes", tag = "5")]
     pub(crate) note: Bytes,
+    /// Numbers given in the feed of changes.
+    #[prost(uint64, tag = "6")]
+    pub(crate) changes: u64,
 }
 
 /// Who holds a role.

@@ -17,7 +17,7 @@ use crate::ports::store::{
 use crate::ports::timer::Timer;
 use crate::table::{Row, Table, TableKey};
 
-pub(crate) use effect::{Effect, EffectSink, NameChange, NameState};
+pub(crate) use effect::{Effect, EffectSink, NameChange, NameState, Queued};
 
 /// What a unit of work runs with: the ports it needs and where its effects go.
 pub(crate) struct Unit<'e> {

@@ -124,7 +124,10 @@ async fn proven_link(world: &World, name: &str) -> Link {
 fn is_proven(link: &Link) -> bool {
     match link.statement {
         Statement::SetRecord { is_proven, .. } => is_proven,
-        Statement::ReleaseHandle | Statement::AddKey(_) => unreachable!("{link:?}"),
+        Statement::ReleaseHandle
+        | Statement::AddKey(_)
+        | Statement::MakeClaim(_)
+        | Statement::RevokeClaim(_) => unreachable!("{link:?}"),
     }
 }
 

@@ -219,6 +219,7 @@ impl Moment {
     }
 
     fn log(&self, figures: &Figures) -> Result<(), Error> {
+        self.gauge("sealbook_claims", "Claims of avatars.", figures.claims)?;
         self.gauge(
             "sealbook_log_size",
             "Entries under the newest published checkpoint.",
@@ -245,11 +246,12 @@ impl Moment {
             &["api", "bucket"],
         )?;
         for (bucket, count) in [
-            ("push", figures.pushes_limited),
-            ("edit_password", figures.edit_passwords_limited),
-            ("remote_lookup", figures.remote_lookups_limited),
+            (["toxme", "push"], figures.pushes_limited),
+            (["toxme", "edit_password"], figures.edit_passwords_limited),
+            (["toxme", "remote_lookup"], figures.remote_lookups_limited),
+            (["proofservice", "claim"], figures.claims_limited),
         ] {
-            limited.with_label_values(&["toxme", bucket]).inc_by(count);
+            limited.with_label_values(&bucket).inc_by(count);
         }
         let lookups = IntCounter::new("sealbook_lookups_total", "Names looked up.")?;
         lookups.inc_by(figures.lookups);

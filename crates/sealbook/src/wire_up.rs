@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use axum::Router;
 use crypto::secret::Secret;
@@ -23,6 +24,9 @@ use crate::failure::{Exit, Failure, chain};
 use crate::health;
 use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
+
+/// How long a claim holds before it is checked again.
+const RECHECK_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
@@ -289,6 +293,9 @@ fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
         record_signer: keys.record,
         box_key: keys.toxme,
         remote_names: None,
+        web: None,
+        dns: None,
+        checkers: Vec::new(),
         label_key: keys.commitment,
         pepper: keys.pepper,
     }
@@ -306,6 +313,7 @@ fn settings(config: &Config) -> Settings {
         merge_delay: config.log.merge_delay.0,
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
+        recheck_after: RECHECK_AFTER,
         limits_enabled: config.limits.enabled,
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn start(tasks: &TaskTracker, wired: &Wired, stop: &CancellationToken
     let engine = &wired.engine;
     let names_loaded = wired.names_loaded.clone();
     tasks.spawn(load_names(engine.clone(), names_loaded, stop.clone()));
+    tasks.spawn(load_claims(engine.clone(), stop.clone()));
     tasks.spawn(watch_health(engine.clone(), stop.clone()));
     if let Some(remembered) = wired.remembered.clone() {
         tasks.spawn(remember(engine.clone(), remembered, stop.clone()));
@@ -118,7 +119,7 @@ impl Trouble {
     }
 }
 
-/// Runs one reconciler until `stop`. A tick that has begun is finished.
+/// Runs one reconciler until `stop`. A tick that has begun is finished, unless it may be dropped.
 async fn reconcile(
     reconciler: Reconciler,
     engine: Engine,
@@ -130,6 +131,10 @@ async fn reconcile(
         let tick = reconciler.tick(&engine);
         let done = match &appends {
             Some(appends) => appends.measure(&engine, tick).await,
+            None if reconciler.may_be_dropped() => tokio::select! {
+                done = tick => done,
+                () = stop.cancelled() => break,
+            },
             None => tick.await,
         };
         let next = async {
@@ -161,6 +166,24 @@ async fn load_names(engine: Engine, names_loaded: Arc<AtomicBool>, stop: Cancell
         tokio::select! {
             () = sleep(BACK_OFF) => {}
             () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Loads the index of claims; searches by a part of an account's name are refused meanwhile.
+async fn load_claims(engine: Engine, stop: CancellationToken) {
+    let mut trouble = Trouble::of("load claims");
+    loop {
+        let loaded = tokio::select! {
+            loaded = engine.load_claims() => loaded,
+            () = stop.cancelled() => return,
+        };
+        if trouble.note(loaded).is_some() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(BACK_OFF) => {}
+            () = stop.cancelled() => {}
         }
     }
 }

@@ -39,6 +39,7 @@ pub fn default_settings() -> Settings {
         merge_delay: Duration::from_millis(200),
         release_after: Some(Duration::from_secs(30 * 24 * 3600)),
         strict_possession: true,
+        recheck_after: Duration::from_secs(3 * 24 * 3600),
         limits_enabled: true,
     }
 }
@@ -91,6 +92,7 @@ impl World {
         let engine = Engine::open(ports, settings).await;
         let engine = engine.expect("a test's directory opens");
         engine.load_names().await.expect("a test's names load");
+        engine.load_claims().await.expect("a test's claims load");
         Self {
             engine,
             clock,
@@ -127,6 +129,9 @@ impl World {
             record_signer: Arc::new(FixedSigner::new(Self::record_seed())),
             box_key: Arc::new(FixedBoxKey::new(Self::record_seed())),
             remote_names: None,
+            web: None,
+            dns: None,
+            checkers: Vec::new(),
             label_key: Secret::new([3; 32]),
             pepper: Secret::new([4; 32]),
         }

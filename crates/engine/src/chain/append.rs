@@ -1,12 +1,13 @@
 //! The one way a link comes to be.
 
 use bytes::Bytes;
+use merkle::entry::{EntryKind, LogEntry};
 
 use crate::error::Internal;
 use crate::log::queue_in;
 use crate::ports::store::StoreError;
 use crate::tables::{CHAIN_HEADS, ChainHeadRow, LINKS, LinkRow};
-use crate::tx::Tx;
+use crate::tx::{Queued, Tx};
 use crate::types::link::{Evidence, Link, LinkHash, Statement};
 use crate::types::{Label, Name, Seqno, UnixMillis};
 
@@ -66,8 +67,16 @@ pub(crate) struct Stamp {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'s> {
     pub(crate) label: Label,
-    /// The handle, if it is a name that somebody holds once the link is appended.
-    pub(crate) name: Option<&'s Name>,
+    pub(crate) handle: Held<'s>,
+}
+
+/// What handle a subject is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held<'s> {
+    /// A name that somebody holds once the link is appended; `None` when nobody does.
+    Name(Option<&'s Name>),
+    /// An avatar key. Its links are told in the feed of changes.
+    Avatar,
 }
 
 /// Appends a link: gives it seqno and prev, checks and moves its track, stores its opening, moves
@@ -83,6 +92,7 @@ pub(crate) async fn append_in(
     stamp: Stamp,
 ) -> Result<ChainHead, ChainError> {
     let label = subject.label;
+    let is_avatar = matches!(subject.handle, Held::Avatar);
     let head = head_in(tx, label).await?;
     let seqno = match head {
         Some(head) => head.seqno.next().ok_or(ChainError::Full)?,
@@ -107,7 +117,11 @@ pub(crate) async fn append_in(
     let row = ChainHeadRow {
         seqno: seqno.get(),
         hash: hash.0.0.to_vec(),
-        name: subject.name.map(|name| name.as_str().to_owned()),
+        name: match subject.handle {
+            Held::Name(name) => name.map(|name| name.as_str().to_owned()),
+            Held::Avatar => None,
+        },
+        is_avatar,
     };
     tx.put(&CHAIN_HEADS, &label, &row);
     tx.create(
@@ -118,7 +132,15 @@ pub(crate) async fn append_in(
             link: bytes,
         },
     );
-    queue_in(tx, label, seqno, hash, stamp.at);
+    let entry = LogEntry {
+        kind: EntryKind::Link,
+        label: label.0,
+        seqno: seqno.get(),
+        commitment: hash.0,
+        time_ms: stamp.at.0,
+    };
+    let is_change = is_avatar;
+    queue_in(tx, Queued { entry, is_change });
     Ok(ChainHead { seqno, hash })
 }
 

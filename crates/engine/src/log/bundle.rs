@@ -29,7 +29,7 @@ pub struct Present {
 }
 
 /// Salt and bytes of a link: `commitment = SHA-256("sealbook/link/v1" ‖ 00 ‖ salt ‖ link)`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// 32 random bytes.
     pub salt: Bytes,

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use merkle::Hash;
-use merkle::entry::{EntryKind, LogEntry};
+use merkle::entry::EntryKind;
 use merkle::map::MapBatch;
 
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::INTENTS_PER_LOOK;
-use crate::ports::store::{Key, KeyRange, StoreError};
+use crate::ports::store::{Key, KeyRange};
 use crate::table::behind;
 use crate::tables::INTENTS;
-use crate::tx::scan_table;
+use crate::tx::{Queued, scan_table};
 
 /// Adds the intents of the store to the queue: at start-up, after a failure, and for what other
 /// processes accept. One scan, or two: a look that does not see all is followed by one that begins
@@ -57,9 +57,7 @@ async fn read(engine: &Engine, range: KeyRange, limit: u32) -> Result<Read, Inte
     let next = rows.last().map(|(key, ..)| behind(&INTENTS.key(key)));
     let mut found = Vec::with_capacity(rows.len());
     for (_, _, row) in rows {
-        found.push(LogEntry::decode(&row.entry).map_err(|error| {
-            Internal::new("reading an intent", StoreError::Corrupt(error.to_string()))
-        })?);
+        found.push(Queued::read(&row)?);
     }
     let count = u32::try_from(found.len()).unwrap_or(limit);
     engine.pending().add(found);
@@ -70,33 +68,33 @@ async fn read(engine: &Engine, range: KeyRange, limit: u32) -> Result<Read, Inte
 #[derive(Default)]
 pub(super) struct Chosen {
     /// To be sequenced, each label's links in order without a gap.
-    pub(super) links: Vec<LogEntry>,
+    pub(super) links: Vec<Queued>,
     /// In the log already.
-    pub(super) done: Vec<LogEntry>,
+    pub(super) done: Vec<Queued>,
     /// Their predecessors have not been seen.
-    pub(super) early: Vec<LogEntry>,
+    pub(super) early: Vec<Queued>,
 }
 
 /// Sorts the taken entries by what the map holds of their labels.
-pub(super) fn choose(map: &MapBatch, taken: &[LogEntry]) -> Chosen {
-    let mut waiting: BTreeMap<(Hash, u32), &LogEntry> = BTreeMap::new();
-    for entry in taken {
-        waiting.insert((entry.label, entry.seqno), entry);
+pub(super) fn choose(map: &MapBatch, taken: &[Queued]) -> Chosen {
+    let mut waiting: BTreeMap<(Hash, u32), &Queued> = BTreeMap::new();
+    for queued in taken {
+        waiting.insert((queued.entry.label, queued.entry.seqno), queued);
     }
     let mut chosen = Chosen::default();
     let (mut label, mut last) = (None, 0);
-    for ((of, seqno), entry) in waiting {
+    for ((of, seqno), queued) in waiting {
         if label != Some(of) {
             label = Some(of);
             last = map.current(&of).map_or(0, |leaf| leaf.seqno);
         }
         if seqno <= last {
-            chosen.done.push(*entry);
-        } else if seqno == last.saturating_add(1) && entry.kind == EntryKind::Link {
+            chosen.done.push(*queued);
+        } else if seqno == last.saturating_add(1) && queued.entry.kind == EntryKind::Link {
             last = seqno;
-            chosen.links.push(*entry);
+            chosen.links.push(*queued);
         } else {
-            chosen.early.push(*entry);
+            chosen.early.push(*queued);
         }
     }
     chosen
@@ -104,25 +102,29 @@ pub(super) fn choose(map: &MapBatch, taken: &[LogEntry]) -> Chosen {
 
 #[cfg(test)]
 mod tests {
+    use merkle::entry::LogEntry;
+
     use super::*;
 
-    fn entry(label: u8, seqno: u32) -> LogEntry {
-        LogEntry {
+    fn entry(label: u8, seqno: u32) -> Queued {
+        let entry = LogEntry {
             kind: EntryKind::Link,
             label: Hash([label; 32]),
             seqno,
             commitment: Hash([0xcc; 32]),
             time_ms: 7,
-        }
+        };
+        let is_change = label == 1;
+        Queued { entry, is_change }
     }
 
     /// The map after `leaves`, loaded for `labels`.
-    fn map(leaves: &[LogEntry], labels: &[u8]) -> MapBatch {
-        let mut batch = MapBatch::load(leaves.iter().map(|leaf| leaf.label).collect());
+    fn map(leaves: &[Queued], labels: &[u8]) -> MapBatch {
+        let mut batch = MapBatch::load(leaves.iter().map(|leaf| leaf.entry.label).collect());
         for id in batch.wanted() {
             batch.supply(id, None).unwrap();
         }
-        for leaf in leaves {
+        for Queued { entry: leaf, .. } in leaves {
             batch.set(&leaf.label, leaf.seqno, leaf.commitment).unwrap();
         }
         let pages: BTreeMap<_, _> = batch.finish().unwrap().pages.into_iter().collect();

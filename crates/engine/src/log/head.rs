@@ -26,6 +26,8 @@ pub struct Head {
     pub time: UnixMillis,
     /// The signed checkpoint.
     pub note: Bytes,
+    /// Links in the feed of changes, and the number of the newest one. Not signed.
+    pub changes: u64,
     /// The log without its last entry.
     pub(crate) before: CompactRange,
     /// The log.
@@ -43,9 +45,15 @@ impl Head {
             map_root,
             time,
             note,
+            changes: 0,
             before,
             edge,
         }
+    }
+
+    /// The same head, of a log with this many changes.
+    pub(crate) fn with_changes(self, changes: u64) -> Self {
+        Self { changes, ..self }
     }
 
     /// Reads a stored head and checks that its parts agree: edge, map root and time lead to the
@@ -58,7 +66,8 @@ impl Head {
         let before: Option<Vec<Hash>> = row.edge.chunks(32).map(Hash::from_slice).collect();
         let before = CompactRange::from_parts(row.size.checked_sub(1)?, before?)?;
         let map_root = Hash::from_slice(&row.map_root)?;
-        let head = Self::new(before, map_root, UnixMillis(row.time_ms), row.note.clone());
+        let head = Self::new(before, map_root, UnixMillis(row.time_ms), row.note.clone())
+            .with_changes(row.changes);
         let signed = Checkpoint::parse(&Note::parse(&row.note).ok()?.text).ok()?;
         (signed.size == head.size && signed.root == head.root).then_some(head)
     }
@@ -88,6 +97,7 @@ impl Head {
             map_root: self.map_root.0.to_vec(),
             time_ms: self.time.0,
             note: self.note.clone(),
+            changes: self.changes,
         }
     }
 }
@@ -160,6 +170,7 @@ impl Published {
 fn contradicts(before: &Head, found: &Head) -> bool {
     found.size < before.size
         || found.time < before.time
+        || found.changes < before.changes
         || (found.size == before.size && found.root != before.root)
 }
 

@@ -20,18 +20,17 @@ pub(crate) mod state;
 use std::time::Duration;
 
 use bytes::Bytes;
-use merkle::entry::{EntryKind, LogEntry};
+use merkle::entry::LogEntry;
 
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::INTENT_SHARDS;
-use crate::ports::store::Freshness;
+use crate::ports::store::{Freshness, StoreError};
 use crate::processes::give_back;
 use crate::processes::leases::Role;
-use crate::tables::{ENTRY_INDEX, INTENTS, IntentRow};
-use crate::tx::{Effect, Tx};
-use crate::types::link::LinkHash;
-use crate::types::{Label, Seqno, UnixMillis};
+use crate::tables::{ENTRY_INDEX, INTENTS, IndexRow, IntentRow};
+use crate::tx::{Effect, Queued, Tx};
+use crate::types::{Label, Seqno};
 
 pub use at_rest::LogAtRest;
 pub use bundle::{NameBundle, Opening, Present};
@@ -42,26 +41,27 @@ pub use reader::CheckpointPage;
 /// The log service.
 pub struct Log<'e>(pub(crate) &'e Engine);
 
+impl Queued {
+    fn row(&self) -> IntentRow {
+        IntentRow {
+            entry: Bytes::copy_from_slice(&self.entry.encode()),
+            is_change: self.is_change,
+        }
+    }
+
+    fn read(row: &IntentRow) -> Result<Self, StoreError> {
+        let entry = LogEntry::decode(&row.entry);
+        Ok(Self {
+            entry: entry.map_err(|error| StoreError::Corrupt(format!("an intent: {error}")))?,
+            is_change: row.is_change,
+        })
+    }
+}
+
 /// Queues the entry of a link in the caller's unit of work. One write.
-pub(crate) fn queue_in(
-    tx: &mut Tx<'_>,
-    label: Label,
-    seqno: Seqno,
-    hash: LinkHash,
-    at: UnixMillis,
-) {
-    let entry = LogEntry {
-        kind: EntryKind::Link,
-        label: label.0,
-        seqno: seqno.get(),
-        commitment: hash.0,
-        time_ms: at.0,
-    };
-    let row = IntentRow {
-        entry: Bytes::copy_from_slice(&entry.encode()),
-    };
-    tx.create(&INTENTS, &intent_key(&entry), &row);
-    tx.effect(Effect::EntryQueued(entry));
+pub(crate) fn queue_in(tx: &mut Tx<'_>, queued: Queued) {
+    tx.create(&INTENTS, &intent_key(&queued.entry), &queued.row());
+    tx.effect(Effect::EntryQueued(queued));
 }
 
 /// The key of an entry's intent: no clock in it, so that nothing is skipped, and spread over shards
@@ -95,14 +95,38 @@ impl Log<'_> {
         seqno: Seqno,
         deadline: Duration,
     ) -> Result<Option<u64>, Internal> {
+        let row = self.wait(label, seqno, deadline).await?;
+        Ok(row.map(|row| row.index))
+    }
+
+    /// As [`Log::wait_covered`], for the number of a link in the feed of changes.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub(crate) async fn wait_change(
+        &self,
+        label: Label,
+        seqno: Seqno,
+        deadline: Duration,
+    ) -> Result<Option<u64>, Internal> {
+        let row = self.wait(label, seqno, deadline).await?;
+        Ok(row.and_then(|row| row.change))
+    }
+
+    async fn wait(
+        &self,
+        label: Label,
+        seqno: Seqno,
+        deadline: Duration,
+    ) -> Result<Option<IndexRow>, Internal> {
         let ports = self.0.ports();
         let end = ports.timer.monotonic().saturating_add(deadline);
         let mut heads = self.0.published().watch();
         loop {
             // Marks the current head as seen before the read, so that no later one is missed.
             heads.borrow_and_update();
-            if let Some(index) = self.covered(label, seqno).await? {
-                return Ok(Some(index));
+            if let Some(row) = self.covered(label, seqno).await? {
+                return Ok(Some(row));
             }
             let left = end.saturating_sub(ports.timer.monotonic());
             if left.is_zero() {
@@ -119,8 +143,8 @@ impl Log<'_> {
         }
     }
 
-    /// The index of a link's entry, with a head published that covers it.
-    async fn covered(&self, label: Label, seqno: Seqno) -> Result<Option<u64>, Internal> {
+    /// Where a link is in the log, with a head published that covers it.
+    async fn covered(&self, label: Label, seqno: Seqno) -> Result<Option<IndexRow>, Internal> {
         let key = (label, seqno.get());
         let Some(row) = self.row(&ENTRY_INDEX, &key, Freshness::Now).await? else {
             return Ok(None);
@@ -129,6 +153,6 @@ impl Log<'_> {
             // Another process has sequenced it, and this one has not looked since.
             ground::publish(self.0).await?;
         }
-        Ok(Some(row.index))
+        Ok(Some(row))
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use merkle::Hash;
-use merkle::entry::LogEntry;
 use tokio::sync::Notify;
 
 use crate::limits::PENDING_MAX;
+use crate::tx::Queued;
 
 /// The queue. The store's intents are the truth; this only saves scanning over deleted rows.
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Pending {
 
 #[derive(Default)]
 struct Queue {
-    order: VecDeque<LogEntry>,
+    order: VecDeque<Queued>,
     /// Label and seqno of what is in `order`.
     held: HashSet<(Hash, u32)>,
     /// Whether the store has a backlog, so that looks alone bring what comes next: each takes what is
@@ -30,9 +30,9 @@ struct Queue {
 }
 
 impl Queue {
-    fn add(&mut self, entry: LogEntry) {
-        if self.held.insert((entry.label, entry.seqno)) {
-            self.order.push_back(entry);
+    fn add(&mut self, queued: Queued) {
+        if self.held.insert((queued.entry.label, queued.entry.seqno)) {
+            self.order.push_back(queued);
         }
     }
 }
@@ -40,7 +40,7 @@ impl Queue {
 impl Pending {
     /// Adds an entry whose intent is durable, and wakes the sequencer; `false` when it is left to a
     /// look at the store, as too many wait.
-    pub(crate) fn push(&self, entry: LogEntry) -> bool {
+    pub(crate) fn push(&self, entry: Queued) -> bool {
         let mut queue = self.lock();
         queue.is_spilled |= queue.order.len() >= PENDING_MAX;
         let is_taken = !queue.is_spilled;
@@ -59,17 +59,17 @@ impl Pending {
 
     /// Adds entries at the end that the store holds, or that could not be sequenced yet. At the
     /// end, so that none keeps those behind it from being looked at.
-    pub(crate) fn add(&self, entries: impl IntoIterator<Item = LogEntry>) {
+    pub(crate) fn add(&self, entries: impl IntoIterator<Item = Queued>) {
         let mut queue = self.lock();
         entries.into_iter().for_each(|entry| queue.add(entry));
     }
 
     /// Takes up to `most` entries, oldest first.
-    pub(crate) fn take(&self, most: usize) -> Vec<LogEntry> {
+    pub(crate) fn take(&self, most: usize) -> Vec<Queued> {
         let mut queue = self.lock();
         let count = queue.order.len().min(most);
-        let taken: Vec<LogEntry> = queue.order.drain(..count).collect();
-        for entry in &taken {
+        let taken: Vec<Queued> = queue.order.drain(..count).collect();
+        for Queued { entry, .. } in &taken {
             queue.held.remove(&(entry.label, entry.seqno));
         }
         taken
@@ -102,17 +102,21 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use merkle::entry::EntryKind;
+    use merkle::entry::{EntryKind, LogEntry};
 
     use super::*;
 
-    fn entry(label: u8, seqno: u32) -> LogEntry {
-        LogEntry {
+    fn entry(label: u8, seqno: u32) -> Queued {
+        let entry = LogEntry {
             kind: EntryKind::Link,
             label: Hash([label; 32]),
             seqno,
             commitment: Hash::ZERO,
             time_ms: 0,
+        };
+        Queued {
+            entry,
+            is_change: label == 1,
         }
     }
 

@@ -5,6 +5,9 @@
 //! memory; sign; then **one commit** that asserts head and lease unchanged and writes all of it,
 //! the checkpoint included, and removes the intents. Only then is the checkpoint exposed.
 //!
+//! Links that are changes get their numbers in the feed in the same commit, in the order of their
+//! indexes: the head says how many there are, so that none is skipped or given twice.
+//!
 //! # Crash windows
 //! - Before the commit: nothing happened. The signed text was never shown to anybody.
 //! - During the commit, outcome unknown (`Unavailable`, `Fatal`): the next batch starts from the head
@@ -35,8 +38,10 @@ use crate::ports::Ports;
 use crate::ports::store::{Batch, CommitError, Expect, Freshness, Key, StoreError};
 use crate::table::{Row, Table, TableKey};
 use crate::tables::{
-    BUNDLES, CHECKPOINTS, ENTRY_INDEX, INTENTS, IndexRow, LOG_HEAD, MAP_PAGES, TILES,
+    BUNDLES, CHANGES, CHECKPOINTS, ChangeRow, ENTRY_INDEX, INTENTS, IndexRow, LOG_HEAD, MAP_PAGES,
+    TILES,
 };
+use crate::tx::Queued;
 use crate::types::{Label, UnixMillis};
 
 use super::choice::{choose, rescan};
@@ -122,13 +127,9 @@ async fn turn(engine: &Engine) -> Result<Progress, Internal> {
     }
 }
 
-async fn sequence(
-    engine: &Engine,
-    ground: Ground,
-    taken: &[LogEntry],
-) -> Result<Progress, Internal> {
+async fn sequence(engine: &Engine, ground: Ground, taken: &[Queued]) -> Result<Progress, Internal> {
     let store = &engine.ports().store;
-    let labels = taken.iter().map(|entry| entry.label).collect();
+    let labels = taken.iter().map(|queued| queued.entry.label).collect();
     // The edge is needed unless all was sequenced before, which is rare.
     let (map, edge) = tokio::join!(map::load(store, labels), edge(engine, &ground.head));
     let (mut map, edge) = (map?, edge?);
@@ -148,15 +149,17 @@ async fn sequence(
         store.commit(batch).await?;
         return Ok(Progress::Cleared);
     }
-    for link in &chosen.links {
+    let links: Vec<LogEntry> = chosen.links.iter().map(|queued| queued.entry).collect();
+    for link in &links {
         map.set(&link.label, link.seqno, link.commitment)
             .map_err(map::unreadable)?;
     }
     let change = map.finish().map_err(map::unreadable)?;
     let time = engine.now().max(ground.head.time);
-    let staged = Staged::build(&edge, &chosen.links, &change, time)?;
+    let staged = Staged::build(&edge, &links, &change, time)?;
     let note = sign(engine.ports(), engine.log_key(), &staged)?;
-    let head = Head::new(staged.before.clone(), change.root, time, note);
+    let changes = write_links(&mut batch, &chosen.links, &ground.head);
+    let head = Head::new(staged.before.clone(), change.root, time, note).with_changes(changes);
     batch.deletes.extend(intent_keys(&chosen.links));
     batch.puts.extend(
         change
@@ -164,7 +167,6 @@ async fn sequence(
             .into_iter()
             .map(|(id, page)| put(&MAP_PAGES, &id.key(), page)),
     );
-    write_links(&mut batch, &chosen.links, ground.head.size);
     write_head(&mut batch, staged, &head);
     fence(&mut batch, &ground);
     if commit(engine, batch, &ground.head, head).await? {
@@ -175,8 +177,9 @@ async fn sequence(
     }
 }
 
-fn intent_keys(entries: &[LogEntry]) -> impl Iterator<Item = Key> {
-    entries.iter().map(|entry| INTENTS.key(&intent_key(entry)))
+fn intent_keys(entries: &[Queued]) -> impl Iterator<Item = Key> {
+    let key = |queued: &Queued| INTENTS.key(&intent_key(&queued.entry));
+    entries.iter().map(key)
 }
 
 /// Reads the partial tiles and the partial bundle of the log.
@@ -227,11 +230,26 @@ fn sign(ports: &Ports, key: &VerifierKey, staged: &Staged) -> Result<Bytes, Inte
     Ok(format!("{text}\n{}", signature.line()).into())
 }
 
-fn write_links(batch: &mut Batch, links: &[LogEntry], first: u64) {
-    for (index, link) in (first..).zip(links) {
-        let key = ENTRY_INDEX.key(&(Label(link.label), link.seqno));
-        batch.puts.push((key, IndexRow { index }.write()));
+/// Gives the links their indexes, and changes their numbers in the same order; answers how many
+/// changes there are then.
+fn write_links(batch: &mut Batch, links: &[Queued], before: &Head) -> u64 {
+    let mut changes = before.changes;
+    for (index, queued) in (before.size..).zip(links) {
+        let (label, seqno) = (Label(queued.entry.label), queued.entry.seqno);
+        let mut change = None;
+        if queued.is_change {
+            changes = changes.saturating_add(1);
+            change = Some(changes);
+            let label = label.0.0.to_vec();
+            let row = ChangeRow { label, seqno };
+            batch.puts.push((CHANGES.key(&changes), row.write()));
+        }
+        let row = IndexRow { index, change };
+        batch
+            .puts
+            .push((ENTRY_INDEX.key(&(label, seqno)), row.write()));
     }
+    changes
 }
 
 fn write_head(batch: &mut Batch, staged: Staged, head: &Head) {

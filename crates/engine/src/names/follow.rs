@@ -135,8 +135,10 @@ async fn changes(engine: &Engine, part: &[(Label, UnixMillis)]) -> Result<Change
     let mut subjects = Vec::with_capacity(part.len());
     for ((label, time), head) in part.iter().zip(heads) {
         let (_, head) = head.ok_or_else(|| StoreError::Corrupt("a link has no chain".into()))?;
-        let subject = Subject::read(&CHAIN_HEADS.read(&head)?)?;
-        subjects.push((*label, *time, subject));
+        let head = CHAIN_HEADS.read(&head)?;
+        if !head.is_avatar {
+            subjects.push((*label, *time, Subject::read(&head)?));
+        }
     }
     let key = |(label, _, subject): &(Label, _, Subject)| match &subject.name {
         Some(name) => NAMES.key(name),

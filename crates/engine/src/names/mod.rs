@@ -16,8 +16,6 @@ mod reset;
 mod row;
 mod set;
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use crypto::secret::Secret;
 
@@ -30,6 +28,7 @@ use crate::ports::store::StoreError;
 use crate::rate::GuardError;
 use crate::types::{Bio, Domain, Name, ToxId, ToxRecord};
 
+pub use crate::types::Caller;
 pub use forms::{AddForm, Edit};
 pub use import::{Fate, Imported, LegacyPassword};
 pub use profile::{People, Profile};
@@ -241,11 +240,4 @@ impl Names<'_> {
                 )
             })
     }
-}
-
-/// Where a request came from, as far as the rules ask.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The client's address.
-    pub address: IpAddr,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chain::append::{ChainHead, Stamp, Subject, append_in, head_in};
+use crate::chain::append::{ChainHead, Held, Stamp, Subject, append_in, head_in};
 use crate::dialects::toxme::{self, KeyOrder};
 use crate::outbox::{Job, enqueue_in};
 use crate::ports::rng::draw;
@@ -251,7 +251,8 @@ async fn end_chain_in(
         enqueue_in(tx, parting.job, &job, parting.stamp.at);
     }
     let statement = Statement::ReleaseHandle;
-    let subject = Subject { label, name: None };
+    let handle = Held::Name(None);
+    let subject = Subject { label, handle };
     let evidence = parting.evidence.clone();
     Ok(append_in(tx, subject, statement, evidence, parting.stamp).await?)
 }

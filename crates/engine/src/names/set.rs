@@ -3,7 +3,7 @@
 use crypto::password;
 use crypto::secret::Secret;
 
-use crate::chain::append::{ChainHead, Stamp, Subject, append_in};
+use crate::chain::append::{ChainHead, Held, Stamp, Subject, append_in};
 use crate::engine::Engine;
 use crate::ports::rng::draw;
 use crate::tables::{NAMES, NameRow, TOX_KEYS, TOX_RECORDS, ToxKeyRow, ToxRecordRow};
@@ -103,8 +103,8 @@ pub(super) async fn set_in(tx: &mut Tx<'_>, change: Change<'_>) -> Result<ChainH
         visibility: said.visibility,
         is_proven: said.is_proven,
     };
-    let name = Some(name);
-    let subject = Subject { label, name };
+    let handle = Held::Name(Some(name));
+    let subject = Subject { label, handle };
     let head = append_in(tx, subject, statement, change.evidence, change.stamp).await?;
     tx.effect(Effect::NameChanged(NameChange {
         name: change.name.clone(),

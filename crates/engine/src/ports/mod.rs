@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crypto::secret::Secret;
 
+pub mod checker;
+pub mod dns;
 pub mod fetch;
 pub mod keys;
 pub mod remote_names;
@@ -27,6 +29,12 @@ pub struct Ports {
     pub box_key: Arc<dyn keys::BoxKey>,
     /// Asks for names at other domains; `None` when they are not looked up.
     pub remote_names: Option<Arc<dyn remote_names::RemoteNames>>,
+    /// Asks other servers over HTTP; `None` when nothing needs it.
+    pub web: Option<Arc<dyn fetch::WebFetcher>>,
+    /// Asks for TXT records; `None` when nothing needs it.
+    pub dns: Option<Arc<dyn dns::TxtResolver>>,
+    /// One for each service whose claims can be checked.
+    pub checkers: Vec<Arc<dyn checker::ClaimChecker>>,
     /// Keys the labels of private handles.
     pub label_key: Secret<[u8; 32]>,
     /// Keys hashes of passwords and of released names.

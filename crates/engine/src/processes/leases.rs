@@ -18,6 +18,8 @@ pub(crate) enum Role {
     Sequence,
     /// Removing rows that have had their time.
     Sweep,
+    /// Checking claims that are due.
+    Recheck,
 }
 
 impl Role {
@@ -26,6 +28,7 @@ impl Role {
         let name = match self {
             Self::Sequence => "sequence",
             Self::Sweep => "sweep",
+            Self::Recheck => "recheck",
         };
         name.into()
     }

@@ -4,6 +4,7 @@ mod sweep;
 
 use std::time::Duration;
 
+use crate::claims;
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{HEARTBEAT_PERIOD, PUBLISH_PERIOD, SWEEP_PERIOD};
@@ -31,6 +32,8 @@ pub enum Reconciler {
     /// This process's name index has what other processes did, and what this one does not know
     /// whether it did.
     Follow,
+    /// Claims are checked when they are due, or overdue and read.
+    Recheck,
     /// Rows that have had their time go. One process at a time.
     Sweep,
     /// Jobs that are due run. Each by one process at a time.
@@ -41,10 +44,11 @@ pub enum Reconciler {
 
 impl Reconciler {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sequence,
         Self::Publish,
         Self::Follow,
+        Self::Recheck,
         Self::Sweep,
         Self::Deliver,
         Self::Heartbeat,
@@ -57,6 +61,7 @@ impl Reconciler {
             Self::Sequence => "sequence",
             Self::Publish => "publish",
             Self::Follow => "follow",
+            Self::Recheck => "recheck",
             Self::Sweep => "sweep",
             Self::Deliver => "deliver",
             Self::Heartbeat => "heartbeat",
@@ -64,12 +69,28 @@ impl Reconciler {
     }
 
     /// Whether it ever has something to do: some are about other processes, of which a store that is
-    /// not shared has none.
+    /// not shared has none, and claims are checked by checkers.
     #[must_use]
     pub fn is_needed(self, engine: &Engine) -> bool {
         match self {
             Self::Sequence | Self::Follow | Self::Sweep | Self::Deliver => true,
+            Self::Recheck => !engine.ports().checkers.is_empty(),
             Self::Publish | Self::Heartbeat => engine.is_shared(),
+        }
+    }
+
+    /// Whether a tick that has begun need not be finished when the process stops: it may wait for other
+    /// servers, and what it drops is done later.
+    #[must_use]
+    pub fn may_be_dropped(self) -> bool {
+        match self {
+            Self::Recheck => true,
+            Self::Sequence
+            | Self::Publish
+            | Self::Follow
+            | Self::Sweep
+            | Self::Deliver
+            | Self::Heartbeat => false,
         }
     }
 
@@ -83,8 +104,17 @@ impl Reconciler {
             // Once halted there is nothing to follow: the reason was said once.
             Self::Publish if engine.published().halted().is_some() => Ok(Progress::Idle),
             Self::Publish => ground::publish(engine).await.map(|()| Progress::Idle),
-            Self::Follow if engine.is_shared() => follow::step(engine).await.map(more_if),
-            Self::Follow => doubt::look(engine).await.map(|()| Progress::Idle),
+            Self::Follow if engine.is_shared() => {
+                let names = follow::step(engine).await?;
+                let claims = claims::follow::step(engine).await?;
+                Ok(more_if(names || claims))
+            }
+            Self::Follow => {
+                doubt::look(engine).await?;
+                claims::doubt::look(engine).await?;
+                Ok(Progress::Idle)
+            }
+            Self::Recheck => claims::recheck::tick(engine).await.map(|()| Progress::Idle),
             Self::Sweep => sweep::tick(engine).await,
             Self::Deliver => crate::jobs::run_due(engine)
                 .await
@@ -99,11 +129,15 @@ impl Reconciler {
         match self {
             Self::Sequence => engine.sequencer().rest(engine).await,
             Self::Publish => sleep(PUBLISH_PERIOD).await,
-            Self::Follow if !engine.is_shared() => engine.doubts().wait(engine).await,
+            Self::Follow if !engine.is_shared() => tokio::select! {
+                () = engine.doubts().wait(engine) => {}
+                () = engine.claim_doubts().wait(engine) => {}
+            },
             Self::Follow => tokio::select! {
                 () = follow::behind_log(engine) => {}
                 () = sleep(Duration::from_secs(1)) => {}
             },
+            Self::Recheck => engine.checks().wait(engine).await,
             Self::Sweep => sleep(SWEEP_PERIOD).await,
             Self::Deliver => tokio::select! {
                 () = engine.jobs_wake().notified() => {}
@@ -129,8 +163,9 @@ impl Reconciler {
                 last.map(drop)
             }
             Self::Sweep if engine.is_shared() => give_back(engine, Role::Sweep, None).await,
+            Self::Recheck if engine.is_shared() => give_back(engine, Role::Recheck, None).await,
             Self::Heartbeat => leave(engine).await,
-            Self::Publish | Self::Follow | Self::Sweep | Self::Deliver => Ok(()),
+            Self::Publish | Self::Follow | Self::Recheck | Self::Sweep | Self::Deliver => Ok(()),
         }
     }
 }

@@ -2,17 +2,28 @@
 
 use merkle::entry::LogEntry;
 
-use crate::types::{Name, Seqno, UnixMillis, Visibility};
+use crate::tables::AvatarRow;
+use crate::types::{Label, Name, Seqno, UnixMillis, Visibility};
 
 /// What follows from a commit inside this process. Applied once, after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// An entry waits to be sequenced.
-    EntryQueued(LogEntry),
+    EntryQueued(Queued),
     /// A job waits in the outbox.
     JobQueued,
     /// A name came, changed or went.
     NameChanged(NameChange),
+    /// An avatar's claims came, changed or went; this is its row now.
+    ClaimsChanged(Label, Box<AvatarRow>),
+}
+
+/// An entry that waits to be sequenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) entry: LogEntry,
+    /// Whether it gets a number in the feed of changes with its index.
+    pub(crate) is_change: bool,
 }
 
 /// What became of a name. Its seqno says which of two changes is the newer one, as effects of

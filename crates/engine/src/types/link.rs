@@ -7,7 +7,8 @@ use bytes::Bytes;
 use merkle::Hash;
 use prost::Message;
 
-use super::{Kid, Label, Seqno, ToxId, ToxKey, UnixMillis, Visibility};
+use super::claim::ClaimMessage;
+use super::{ClaimBody, Kid, Label, Seqno, ToxId, ToxKey, UnixMillis, Visibility};
 
 /// Version of the link format.
 pub const LINK_VERSION: u32 = 1;
@@ -37,6 +38,10 @@ pub enum Statement {
     ReleaseHandle,
     /// The subject holds this Tox key, nothing more.
     AddKey(ToxKey),
+    /// The avatar controls an account, for a new claim and for every renewal.
+    MakeClaim(ClaimBody),
+    /// The avatar does not claim the account any more.
+    RevokeClaim(ClaimBody),
 }
 
 /// Why the server believed a statement.
@@ -166,7 +171,7 @@ struct LinkMessage {
     prev: Option<Vec<u8>>,
     #[prost(uint64, tag = "5")]
     created_at_ms: u64,
-    #[prost(oneof = "StatementMessage", tags = "10, 11, 12")]
+    #[prost(oneof = "StatementMessage", tags = "10, 11, 12, 13, 14")]
     statement: Option<StatementMessage>,
     #[prost(oneof = "EvidenceMessage", tags = "30, 31, 32, 33, 34")]
     evidence: Option<EvidenceMessage>,
@@ -180,6 +185,10 @@ enum StatementMessage {
     ReleaseHandle(EmptyMessage),
     #[prost(bytes, tag = "12")]
     AddKey(Vec<u8>),
+    #[prost(message, tag = "13")]
+    MakeClaim(ClaimMessage),
+    #[prost(message, tag = "14")]
+    RevokeClaim(ClaimMessage),
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -251,6 +260,8 @@ impl From<&Statement> for StatementMessage {
             }),
             Statement::ReleaseHandle => Self::ReleaseHandle(EmptyMessage {}),
             Statement::AddKey(key) => Self::AddKey(key.0.to_vec()),
+            Statement::MakeClaim(body) => Self::MakeClaim(body.into()),
+            Statement::RevokeClaim(body) => Self::RevokeClaim(body.into()),
         }
     }
 }
@@ -266,6 +277,8 @@ impl StatementMessage {
             },
             Self::ReleaseHandle(EmptyMessage {}) => Statement::ReleaseHandle,
             Self::AddKey(key) => Statement::AddKey(ToxKey(key.try_into().ok()?)),
+            Self::MakeClaim(body) => Statement::MakeClaim(body.read()?),
+            Self::RevokeClaim(body) => Statement::RevokeClaim(body.read()?),
         })
     }
 }
@@ -341,6 +354,7 @@ impl TrackStepMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Uuid;
 
     fn link(statement: Statement, evidence: Evidence) -> Link {
         Link {
@@ -383,7 +397,25 @@ mod tests {
             visibility: Visibility::Private,
             is_proven: false,
         };
+        let claim = ClaimBody {
+            service: "github".into(),
+            identity: "alice".into(),
+            alt_id: "42".into(),
+            location: "0123abcd".into(),
+            uuid: Uuid::from_bytes([7; 16]),
+            created_at: -5,
+            wallet_signature: None,
+            target_signature: Some(String::new()),
+            state: Hash([9; 32]),
+        };
+        let by_wallet = ClaimBody {
+            wallet_signature: Some("d2FsbGV0".into()),
+            target_signature: None,
+            ..claim.clone()
+        };
         for (statement, evidence) in [
+            (Statement::MakeClaim(claim), signed.clone()),
+            (Statement::RevokeClaim(by_wallet), signed.clone()),
             (unproven, Evidence::Unproven),
             (
                 record,

@@ -2,6 +2,8 @@
 
 mod action;
 mod avatar;
+mod caller;
+mod claim;
 mod domain;
 mod handle;
 pub(crate) mod hex;
@@ -16,6 +18,8 @@ mod uuid;
 
 pub use action::ClaimAction;
 pub use avatar::Avatar;
+pub use caller::Caller;
+pub use claim::{ClaimBody, state_hash};
 pub use domain::Domain;
 pub use handle::{Handle, Label, Phone};
 pub use ids::{IdentityId, JobId, Kid, ProcessId};

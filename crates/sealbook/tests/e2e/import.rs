@@ -171,6 +171,9 @@ fn passwords(place: &Place) {
             label_key: keys.commitment,
             pepper: keys.pepper,
             remote_names: None,
+            web: None,
+            dns: None,
+            checkers: Vec::new(),
         };
         let engine = Engine::open(ports, settings()).await.unwrap();
         let name = |name| Name::parse(name).unwrap();
@@ -204,6 +207,7 @@ fn settings() -> Settings {
         merge_delay: Duration::from_millis(200),
         release_after: None,
         strict_possession: true,
+        recheck_after: Duration::from_secs(3 * 24 * 3600),
         limits_enabled: true,
     }
 }

@@ -15,7 +15,7 @@ fn label(byte: u8) -> Label {
 fn subject(byte: u8) -> Subject<'static> {
     Subject {
         label: label(byte),
-        name: None,
+        handle: Held::Name(None),
     }
 }
 
@@ -83,7 +83,7 @@ async fn a_link_gets_its_place_is_stored_and_queued() {
     }
     assert_eq!(bench.rows.table(INTENTS.tag()).len(), 3);
     let effects = bench.effects.lock().unwrap();
-    let Effect::EntryQueued(entry) = &effects[1] else {
+    let Effect::EntryQueued(Queued { entry, .. }) = &effects[1] else {
         unreachable!("an entry is queued");
     };
     assert_eq!(
@@ -154,6 +154,7 @@ async fn a_full_chain_and_a_full_track_are_refused() {
         seqno: u32::MAX,
         hash: vec![1; 32],
         name: None,
+        is_avatar: false,
     };
     use crate::table::Row as _;
     bench.rows.write(CHAIN_HEADS.key(&label(1)), row.write());
@@ -181,6 +182,7 @@ async fn a_malformed_head_or_track_is_our_failure() {
             seqno,
             hash,
             name: None,
+            is_avatar: false,
         };
         bench.rows.write(CHAIN_HEADS.key(&label(of)), row.write());
         let outcome = append(&bench, of, Evidence::Operator).await;
