@@ -10,6 +10,7 @@
 
 mod addresses;
 mod canary;
+mod claims;
 mod configuration;
 mod fixture;
 mod forged;
@@ -77,11 +78,15 @@ pub const CANARY: Target = target_of("canary", 64, canary::check);
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    target_of("archive_bundle", 16 << 10, claims::bundle),
+    target_of("archive_tags", 4200, claims::tags),
+    target_of("base1024", 4200, claims::base1024),
     target_of("base64", 4096, requests::base64),
     target_of("bundle", 16 << 10, replies::bundle),
     target_of("client_link", 4096, stored::link),
     target_of("commit_marks", 1024, stored::commit_marks),
     target_of("config", 4096, configuration::file_and_flags),
+    target_of("dns_txt", 4200, claims::dns_txt),
     target_of("entry_bundle", 4096, trees::entry_bundle),
     target_of("forged_bundle", 256, forged::bundle),
     target_of("forged_log_proof", 256, forged::log_proof),
@@ -91,12 +96,15 @@ pub const TARGETS: &[Target] = &[
     target_of("hashes", 256, trees::hashes),
     target_of("journal", 2048, stored::journal),
     target_of("json_depth", 2048, requests::json_depth),
+    target_of("jwk", 16 << 10, claims::jwk),
     target_of("key_file", 4096, stored::key_file),
+    target_of("key_forms", 512, claims::key_forms),
     target_of("map_page", 4096, trees::map_page),
     target_of("map_proof", 16 << 10, trees::map_proof),
     target_of("name", 2048, requests::name),
     target_of("note", 8192, trees::note),
     target_of("payload", 8192, requests::payload),
+    target_of("post", 4096, claims::post),
     target_of("profile", 2048, stored::profile),
     target_of("proof_file", 16 << 10, trees::proof_file),
     target_of("proxies", 1024, addresses::proxies),
@@ -105,6 +113,8 @@ pub const TARGETS: &[Target] = &[
     target_of("reply", 8192, replies::toxme),
     target_of("request", 64 << 10, requests::outer),
     target_of("row", 4096, stored::row),
+    target_of("sign_payload", 8200, claims::payload),
+    target_of("signature_text", 4200, claims::signature_text),
     target_of("store_url", 1024, configuration::store_url),
     target_of("tile_path", 256, trees::tile_path),
     target_of("tox_id", 256, requests::tox_id),
