@@ -16,6 +16,7 @@ mod fixture;
 mod forged;
 mod replies;
 mod requests;
+mod services;
 mod stored;
 mod trees;
 
@@ -115,6 +116,7 @@ pub const TARGETS: &[Target] = &[
     target_of("row", 4096, stored::row),
     target_of("sign_payload", 8200, claims::payload),
     target_of("signature_text", 4200, claims::signature_text),
+    target_of("service_answer", 16 << 10, services::answer),
     target_of("store_url", 1024, configuration::store_url),
     target_of("tile_path", 256, trees::tile_path),
     target_of("tox_id", 256, requests::tox_id),

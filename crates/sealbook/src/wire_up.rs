@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod checkers;
 mod outgoing;
 mod router;
 
@@ -23,6 +24,9 @@ use crate::failure::{Exit, Failure, chain};
 use crate::health;
 use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
+
+pub(crate) use checkers::configured;
+pub(crate) use outgoing::{Outgoing, outgoing};
 
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
@@ -92,8 +96,12 @@ async fn over(
     }
     let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
+    let outgoing = outgoing::outgoing(config)?;
     let ports = Ports {
-        remote_names: outgoing::remote_names(config)?,
+        remote_names: outgoing.remote_names(config),
+        checkers: checkers::checkers(config)?,
+        web: Some(outgoing.web),
+        dns: Some(outgoing.dns),
         ..ports(store.clone(), timer, keys)
     };
     let engine = Engine::open(ports, settings(config))
