@@ -13,7 +13,7 @@ use checkers::{
     Way,
 };
 use crypto::secret::Secret;
-use engine::ports::checker::{CheckWorld, Claimed, ClaimChecker, Extra, Found, Refusal};
+use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Extra, Found, Refusal};
 use engine::ports::dns::{DnsError, TxtResolver};
 use engine::ports::fetch::{FetchError, FetchLimits, Fetched, Request, Upstream, WebFetcher};
 use engine::types::{Avatar, ClaimAction, Domain, Uuid};
@@ -101,7 +101,11 @@ fn service(which: u8) -> Option<Service> {
         3 => of(twitter(Way::Api), "my_screen_name", TWEET),
         4 => of(dns, "testcase.example.com", ""),
         5 => of(Box::new(Https), "testcase.example.com", ""),
-        6 => of(Box::new(ActivityPub), "alice@social.example", "109372843234"),
+        6 => of(
+            Box::new(ActivityPub),
+            "alice@social.example",
+            "109372843234",
+        ),
         7 => Service {
             software: "misskey",
             ..of(Box::new(ActivityPub), "alice@social.example", "9h1m2xv3ab")
@@ -122,11 +126,7 @@ const TWEET: &str = "1504363098328924163";
 const MESSAGE: &str =
     "https://discord.com/channels/951016013038735410/951016014150217809/1024312190582390875";
 
-fn of(
-    checker: Box<dyn ClaimChecker>,
-    identity: &'static str,
-    location: &'static str,
-) -> Service {
+fn of(checker: Box<dyn ClaimChecker>, identity: &'static str, location: &'static str) -> Service {
     Service {
         checker,
         identity,
@@ -206,7 +206,10 @@ impl TxtResolver for Nobody {
 /// What a future gives at once: nothing here waits for anything.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(value) => value,
         Poll::Pending => unreachable!("every answer is there"),
     }
