@@ -127,8 +127,8 @@ async fn call(ask: &Ask<'_>, to: &str, data: String) -> Result<Vec<u8>, Refusal>
 /// The node of a name (EIP-137).
 fn namehash(name: &str) -> [u8; WORD] {
     name.rsplit('.').fold([0; WORD], |node, label| {
-        let label = keccak256(label.as_bytes());
-        keccak256(&[node, label].concat())
+        let label = keccak256(&[label.as_bytes()]);
+        keccak256(&[&node, &label])
     })
 }
 
@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(HEXLOWER.encode(&namehash(name)), node, "{name}");
         }
         let selector = |signature: &str| {
-            let hash = HEXLOWER.encode(&keccak256(signature.as_bytes()));
+            let hash = HEXLOWER.encode(&keccak256(&[signature.as_bytes()]));
             hash.get(..8).map(str::to_owned)
         };
         assert_eq!(selector("resolver(bytes32)").as_deref(), Some(RESOLVER));

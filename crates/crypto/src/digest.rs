@@ -1,7 +1,6 @@
 //! Plain hashes, where a format asks for them. What needs a domain of its own gets it from the caller.
 
 use sha2::{Digest, Sha256, Sha384};
-use sha3::Keccak256;
 
 /// SHA-256 of the parts, one after the other. The borders between them do not count.
 #[must_use]
@@ -17,12 +16,6 @@ pub fn sha384(parts: &[&[u8]]) -> [u8; 48] {
     let mut hasher = Sha384::new();
     parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize().into()
-}
-
-/// Keccak-256 as Ethereum has it, which is not SHA3-256.
-#[must_use]
-pub fn keccak256(message: &[u8]) -> [u8; 32] {
-    Keccak256::digest(message).into()
 }
 
 #[cfg(test)]
@@ -42,15 +35,6 @@ mod tests {
             HEXLOWER.encode(&sha384(&[b"ab", b"c"])),
             "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
              8086072ba1e7cc2358baeca134c825a7"
-        );
-    }
-
-    /// The hash of nothing, which every contract's code hash of an account without code is.
-    #[test]
-    fn keccak_is_not_sha3() {
-        assert_eq!(
-            HEXLOWER.encode(&keccak256(b"")),
-            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
         );
     }
 }

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use engine::ports::dns::{DnsError, TxtResolver};
 use engine::types::Domain;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as NetDnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::TXT;
 use hickory_resolver::proto::rr::{RData, RecordType};
+
+use crate::resolve::{self, Builder, SystemResolverError};
 
 /// Longest wait for one answer of a name server.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
@@ -25,43 +25,28 @@ const RECORD_BYTES_MAX: usize = 8 * 1024;
 /// seen, and that there was none is remembered long enough by others.
 pub struct TxtRecords(TokioResolver);
 
-/// The configuration of name servers cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use {what}")]
-pub struct TxtRecordsError {
-    what: &'static str,
-    #[source]
-    source: NetError,
-}
-
 impl TxtRecords {
     /// Asks the name servers of `/etc/resolv.conf`, read once. Must be called within a runtime.
     ///
     /// # Errors
     /// When it cannot be read or makes no sense.
-    pub fn of_the_system() -> Result<Self, TxtRecordsError> {
-        let what = "the system's resolver configuration (/etc/resolv.conf)";
-        let failed = |source| TxtRecordsError { what, source };
-        let builder = TokioResolver::builder_tokio().map_err(failed)?;
-        Self::of(builder).map_err(failed)
+    pub fn of_the_system() -> Result<Self, SystemResolverError> {
+        Self::of(resolve::of_the_system()?)
     }
 
     /// Asks one name server. Must be called within a runtime.
     ///
     /// # Errors
     /// When it cannot be set up.
-    pub fn of_server(address: SocketAddr) -> Result<Self, TxtRecordsError> {
-        let what = "the name server";
-        let config = server(address);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        Self::of(builder).map_err(|source| TxtRecordsError { what, source })
+    pub fn of_server(address: SocketAddr) -> Result<Self, SystemResolverError> {
+        Self::of(resolve::of_server(address))
     }
 
-    fn of(mut builder: Builder) -> Result<Self, NetError> {
+    fn of(mut builder: Builder) -> Result<Self, SystemResolverError> {
         let options = builder.options_mut();
         options.timeout = ANSWER_WAIT;
         options.cache_size = 0;
-        builder.build().map(Self)
+        resolve::built(builder).map(Self)
     }
 }
 
@@ -74,17 +59,6 @@ impl TxtResolver for NoNameServer {
     async fn txt(&self, _domain: &Domain) -> Result<Vec<String>, DnsError> {
         Err(DnsError::Unreachable)
     }
-}
-
-/// What a resolver is made of.
-type Builder = hickory_resolver::ResolverBuilder<TokioRuntimeProvider>;
-
-/// The configuration that has one name server, asked over UDP and, for long answers, over TCP.
-pub(crate) fn server(address: SocketAddr) -> ResolverConfig {
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    let at_port = |connection: &mut ConnectionConfig| connection.port = address.port();
-    server.connections.iter_mut().for_each(at_port);
-    ResolverConfig::from_name_servers(vec![server])
 }
 
 #[async_trait]

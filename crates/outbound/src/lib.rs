@@ -5,6 +5,7 @@
 pub mod dns;
 pub mod fetch;
 mod files;
+pub mod parsers;
 pub mod remembered;
 pub mod remote_names;
 pub mod resolve;

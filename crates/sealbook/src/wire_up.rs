@@ -26,7 +26,7 @@ use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
 
 pub(crate) use checkers::configured;
-pub(crate) use outgoing::{Outgoing, outgoing};
+pub(crate) use outgoing::outgoing;
 
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";

@@ -315,7 +315,8 @@ impl Setting for LogOrigin {
 pub(crate) struct Upstream(pub(crate) UpstreamUrl);
 
 impl Setting for Upstream {
-    const KIND: &'static str = "an https URL, such as \"https://{host}/api\"";
+    const KIND: &'static str =
+        "an https URL, or http for a host of your choice, such as \"https://{host}/api\"";
 
     fn read(raw: &Raw) -> Result<Self, String> {
         let text = text(raw)?;
