@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::digest::sha256;
+use crate::token::sha256;
 
 /// Length of a modulus, which names the owner of a key, and of a signature, in bytes.
 pub const OWNER_BYTES: usize = 512;
@@ -120,7 +120,7 @@ impl ArweaveKey {
     /// SHA-256 of the modulus; in base64url it is the wallet's address.
     #[must_use]
     pub fn address(&self) -> [u8; 32] {
-        sha256(&[self.owner.as_slice()])
+        sha256(self.owner.as_slice())
     }
 
     /// Signs a message with a salt of 32 bytes, which the library draws: the same message gives other

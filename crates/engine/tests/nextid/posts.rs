@@ -1,6 +1,6 @@
 //! What is read in posts.
 
-use crypto::digest::sha256;
+use crypto::token::sha256;
 use engine::nextid::{
     SteamId, SteamIdFault, decode_base64, decode_base1024, decode_signature, encode_base1024,
     line_signature, parse_dns_txt, steam_signatures, text_of_html, title_signature,
@@ -22,7 +22,7 @@ fn base1024() {
     let alphabet = text(&base1024["alphabet"]);
     assert_eq!(alphabet.chars().count(), 1024);
     assert_eq!(
-        sha256(&[alphabet.as_bytes()])[..],
+        sha256(alphabet.as_bytes())[..],
         hex(&base1024["alphabet_sha256_utf8"])
     );
     // Every symbol but the first of a group of five bytes is reached by a number of its own.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crypto::digest::sha256;
+use crypto::token::sha256;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::{
@@ -85,7 +85,7 @@ impl SignedItem {
             return Err(ItemFault::TooLong);
         }
         Ok(Self {
-            id: ItemId(sha256(&[&signature])),
+            id: ItemId(sha256(&signature)),
             bytes,
         })
     }
@@ -141,7 +141,7 @@ impl<'a> Item<'a> {
         if !kind.verify(owner, &parts.hash(kind, owner), signature) {
             return Err(ItemFault::BadSignature);
         }
-        let id = ItemId(sha256(&[signature]));
+        let id = ItemId(sha256(signature));
         Ok(Self {
             id,
             kind,

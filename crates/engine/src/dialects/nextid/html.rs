@@ -107,10 +107,10 @@ mod tests {
         }
     }
 
-    /// Were each end of a tag looked for through all of the text, this would take hours.
+    /// Were each end of a tag looked for through all of the text, this would take minutes.
     #[test]
     fn many_beginnings_cost_no_more_than_others() {
-        let text = "<&".repeat(1 << 20);
+        let text = "<&".repeat(1 << 19);
         assert_eq!(text_of_html(&text), text);
         assert_eq!(text_of_html(&format!("{text}>")), "");
     }
