@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod checkers;
 mod outgoing;
 mod router;
 
@@ -27,6 +28,8 @@ use router::{doors, nothing_here, wrapped};
 
 /// How long a claim holds before it is checked again.
 const RECHECK_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+pub(crate) use checkers::configured;
+pub(crate) use outgoing::outgoing;
 
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
@@ -96,8 +99,12 @@ async fn over(
     }
     let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
+    let outgoing = outgoing::outgoing(config)?;
     let ports = Ports {
-        remote_names: outgoing::remote_names(config)?,
+        remote_names: outgoing.remote_names(config),
+        checkers: checkers::checkers(config)?,
+        web: Some(outgoing.web),
+        dns: Some(outgoing.dns),
         ..ports(store.clone(), timer, keys)
     };
     let engine = Engine::open(ports, settings(config))
@@ -232,6 +239,7 @@ fn open_keys(
             KeyError::OtherToxmeKey { .. } => Exit::Conflict,
             KeyError::Missing { .. }
             | KeyError::Partial { .. }
+            | KeyError::Unfinished { .. }
             | KeyError::Malformed { .. }
             | KeyError::Io { .. } => Exit::Failed,
         };
