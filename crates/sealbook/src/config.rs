@@ -26,7 +26,7 @@ pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
 pub(crate) use stores::StoreUrl;
 
-use choices::{Clients, LoggedAddresses};
+use choices::{Clients, LoggedAddresses, PageSize};
 use problem::Problem;
 use proofs::{NameServer, SwitchedOff, TwitterOrder};
 use schema::{Key, sections};
@@ -145,6 +145,11 @@ sections! {
         twitter: TwitterOrder = "syndication, oembed, api";
         /// Services to leave out.
         disabled: SwitchedOff = "";
+        /// Most matches, and most links of a chain, on one page of an answer of the ProofService API: 1
+        /// to 100.
+        page_size: PageSize = "40";
+        /// What `/healthz` calls this installation, such as "production".
+        environment: Title = "unknown";
     }
     /// The pages for people with a browser.
     web: Web {

@@ -26,11 +26,11 @@ use crate::health;
 use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
 
-/// How long a claim holds before it is checked again.
-const RECHECK_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 pub(crate) use checkers::configured;
 pub(crate) use outgoing::outgoing;
 
+/// A hundred years: as good as never.
+const NEVER: Duration = Duration::from_secs(36_500 * 24 * 3600);
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
 /// Directory of the embedded store, in the data directory.
@@ -292,7 +292,7 @@ fn settings(config: &Config) -> Settings {
         merge_delay: config.log.merge_delay.0,
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
-        recheck_after: RECHECK_AFTER,
+        recheck_after: config.proofs.recheck_after.0.unwrap_or(NEVER),
         limits_enabled: config.limits.enabled,
     }
 }

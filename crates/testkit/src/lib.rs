@@ -4,6 +4,7 @@
 
 mod adapters;
 mod audit;
+mod avatars;
 mod exchange;
 mod fleet;
 mod place;
@@ -14,6 +15,7 @@ mod world;
 
 pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
 pub use audit::{Audit, audit, check_bundle, read_checkpoint};
+pub use avatars::{AvatarClient, FakeService, Nowhere};
 pub use exchange::{Exchange, exchange};
 pub use fleet::Fleet;
 pub use place::{empty_shared_store, empty_store, is_in_memory};

@@ -54,11 +54,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("proofs.github_token_file", "/etc/github", "\"/etc/github\""),
     ("proofs.twitter", "api, oembed", "[\"api\", \"oembed\"]"),
-    (
-        "proofs.disabled",
-        "steam,tiktok",
-        "[\"steam\", \"tiktok\"]",
-    ),
+    ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
+    ("proofs.page_size", "20", "20"),
+    ("proofs.environment", "production", "\"production\""),
     ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
@@ -624,18 +622,41 @@ fn platforms_are_read_and_shown() {
 #[test]
 fn what_is_wrong_with_a_platform_is_told_with_its_place() {
     for (from, to, place, said) in [
-        ("forum\"", "github\"", "2:8", "platform.name: github is a service"),
+        (
+            "forum\"",
+            "github\"",
+            "2:8",
+            "platform.name: github is a service",
+        ),
         ("https", "ftp", "3:7", "platform.url: expected an https URL"),
-        ("/author", "author", "4:10", "platform.author: expected a JSON Pointer"),
-        ("true", "\"yes\"", "6:8", "platform.html: expected true or false"),
+        (
+            "/author",
+            "author",
+            "4:10",
+            "platform.author: expected a JSON Pointer",
+        ),
+        (
+            "true",
+            "\"yes\"",
+            "6:8",
+            "platform.html: expected true or false",
+        ),
         ("html", "htm", "6:7", "platform.htm: unknown key"),
-        ("author = \"/author\"", "", "1:1", "platform.author: set author"),
+        (
+            "author = \"/author\"",
+            "",
+            "1:1",
+            "platform.author: set author",
+        ),
     ] {
         let told = problems(&PLATFORM.replace(from, to), &[], &[]);
         assert!(told.contains(&format!(":{place}: {said}")), "{to}: {told}");
     }
     for (file, said) in [
-        (PLATFORM.replace("[[platform]]", "[platform]"), "write [[platform]]"),
+        (
+            PLATFORM.replace("[[platform]]", "[platform]"),
+            "write [[platform]]",
+        ),
         ("platform = [1]".to_owned(), "write [[platform]]"),
         (format!("{PLATFORM}{PLATFORM}"), "there is a forum already"),
         (PLATFORM.repeat(65), "there are more than 64"),
