@@ -114,7 +114,7 @@ impl Http {
 
     /// The body of a GET that succeeds.
     pub(crate) async fn get(&self, url: Url) -> Result<Vec<u8>, HttpError> {
-        let reply = self.send(self.client.request(Method::GET, url)).await?;
+        let reply = self.ask(url).await?;
         match reply.status {
             200 => Ok(reply.body),
             status => Err(HttpError::Refused {
@@ -122,6 +122,11 @@ impl Http {
                 text: first_words(&reply.body),
             }),
         }
+    }
+
+    /// The reply to a GET, whatever its status.
+    pub(crate) async fn ask(&self, url: Url) -> Result<Reply, HttpError> {
+        self.send(self.client.request(Method::GET, url)).await
     }
 
     /// The reply to a POST of JSON, whatever its status.

@@ -4,13 +4,17 @@
 //! - [`bundle`]: checks the proof that comes with a look-up, offline
 //! - [`remembered`]: keeps the newest checkpoint seen, so that the log cannot be rolled back or forked
 //! - [`audit`]: reads a whole log and recomputes every root it ever signed
+//! - [`proofs`]: the ProofService API, with [`avatar`] keys that sign links
+//! - [`chain`]: checks what an avatar signed, offline and against the log
 //! - [`tlog`]: reads a log over HTTP; [`audit`] takes any other source too
 //!
 //! docs/LOG-FORMAT.md has the bytes. Nothing here draws randomness or asks a clock: nonces and times
 //! are the caller's, so that the same call gives the same bytes.
 
 pub mod audit;
+pub mod avatar;
 pub mod bundle;
+pub mod chain;
 pub mod checkpoint;
 pub mod claim;
 pub mod http;
@@ -18,6 +22,7 @@ pub mod link;
 pub mod name;
 pub mod parsers;
 pub mod profile;
+pub mod proofs;
 pub mod remembered;
 pub mod tlog;
 pub mod tox_id;

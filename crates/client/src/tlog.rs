@@ -2,16 +2,19 @@
 
 use merkle::Hash;
 use merkle::note::VerifierKey;
-use merkle::tile::{TileId, TilePath};
+use merkle::tile::{TileId, TilePath, decode_bundle};
 use serde::Deserialize;
 
 use crate::audit::{CheckpointPage, LogSource};
 use crate::bundle::NameBundle;
+use crate::chain::LoggedEntry;
 use crate::http::{Http, HttpError, HttpOptions};
 use crate::remembered::ConsistencySource;
 
 /// The last path segment of a log's address.
 const LOG: &str = "log";
+/// Entries of a full bundle.
+const BUNDLE: u64 = 256;
 
 /// A log that a directory serves.
 #[derive(Clone, Debug)]
@@ -26,6 +29,11 @@ struct Page {
 #[derive(Deserialize)]
 struct Consistency {
     consistency: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Inclusion {
+    audit_path: Vec<String>,
 }
 
 impl LogClient {
@@ -82,6 +90,35 @@ impl LogClient {
         let mut url = self.0.below(&[LOG, "names", name]);
         url.set_query(Some("format=tlog"));
         self.0.get(url).await
+    }
+
+    /// An entry and the proof that the log of `size` entries has it at this index; neither verified.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn entry(&self, index: u64, size: u64) -> Result<LoggedEntry, HttpError> {
+        let mut url = self.0.below(&[LOG, "inclusion"]);
+        url.set_query(Some(&format!("leaf={index}&size={size}")));
+        let body = self.0.get(url).await?;
+        let proof: Inclusion = serde_json::from_slice(&body)
+            .map_err(|_| HttpError::Reply("not an inclusion proof"))?;
+        let path = proof.audit_path.iter().map(|text| Hash::from_base64(text));
+        let path = path.collect::<Option<_>>();
+        let (bundle, at) = (index / BUNDLE, index % BUNDLE);
+        let id = TileId {
+            level: 0,
+            index: bundle,
+        };
+        let bytes = self.entries(bundle, id.width(size)).await?;
+        let entries =
+            decode_bundle(&bytes).map_err(|_| HttpError::Reply("not a bundle of entries"))?;
+        let entry = usize::try_from(at).ok().and_then(|at| entries.get(at));
+        Ok(LoggedEntry {
+            entry: entry
+                .ok_or(HttpError::Reply("not the bundle of the entry"))?
+                .to_vec(),
+            path: path.ok_or(HttpError::Reply("not an inclusion proof"))?,
+        })
     }
 
     async fn get(&self, segments: &[&str]) -> Result<Vec<u8>, HttpError> {

@@ -16,6 +16,7 @@ mod fixture;
 mod forged;
 mod replies;
 mod requests;
+mod services;
 mod stored;
 mod temporary;
 mod trees;
@@ -142,6 +143,7 @@ pub const TARGETS: &[Target] = &[
     target_of("request", 64 << 10, requests::outer),
     target_of("request_heads", 4096, heads::heads),
     target_of("row", 4096, stored::row),
+    target_of("service_answer", 16 << 10, services::answer),
     target_of("sign_payload", 8200, claims::payload),
     target_of("signature_text", 4200, claims::signature_text),
     target_of("store_url", 1024, configuration::store_url),

@@ -1,5 +1,7 @@
 //! The subcommands: one file each, named after what is typed.
 
+mod avatar_file;
+mod chain;
 mod completion;
 mod config;
 mod delete;
@@ -10,7 +12,9 @@ mod log;
 mod lookup;
 mod man;
 mod places;
+mod platform;
 mod progress;
+mod prove;
 mod push;
 mod remote;
 mod reset_password;
@@ -18,6 +22,7 @@ mod search;
 mod serve;
 mod store;
 mod version;
+mod watched;
 
 use std::future::Future;
 use std::time::Duration;
@@ -50,12 +55,20 @@ pub(crate) enum Command {
     Lookup(lookup::Lookup),
     /// Find names by a part of them
     Search(search::Search),
+    /// Show which accounts elsewhere are yours
+    #[command(subcommand)]
+    Prove(prove::Prove),
+    /// Show everything an avatar has signed
+    Chain(chain::Chain),
     /// Take over what another server has
     #[command(subcommand)]
     Import(import::Import),
     /// Verify a log
     #[command(subcommand)]
     Log(log::Log),
+    /// Try a service that the configuration describes
+    #[command(subcommand)]
+    Platform(platform::Platform),
     /// Count what a store holds, or move it to another
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -91,8 +104,11 @@ impl Command {
             Self::ResetPassword(command) => command.run(output),
             Self::Lookup(command) => command.run(output),
             Self::Search(command) => command.run(output),
+            Self::Prove(command) => command.run(output),
+            Self::Chain(command) => command.run(output),
             Self::Import(command) => command.run(output),
             Self::Log(command) => command.run(output),
+            Self::Platform(command) => command.run(output),
             Self::Store(command) => command.run(output),
             Self::Completion(command) => command.run(output),
             Self::Man(command) => command.run(output),

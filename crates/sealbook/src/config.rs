@@ -5,7 +5,9 @@
 //! show` and docs/CONFIG.md all come from it.
 
 mod choices;
+mod platforms;
 mod problem;
+mod proofs;
 mod reference;
 mod schema;
 mod sources;
@@ -24,8 +26,9 @@ pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
 pub(crate) use stores::StoreUrl;
 
-use choices::{Clients, LoggedAddresses};
+use choices::{Clients, LoggedAddresses, PageSize};
 use problem::Problem;
+use proofs::{NameServer, SwitchedOff, TwitterOrder};
 use schema::{Key, sections};
 use sources::Values;
 use stores::Connections;
@@ -124,6 +127,30 @@ sections! {
         /// may have another server asked 60 times an hour.
         remote_lookups: bool = "false";
     }
+    /// Proofs of accounts elsewhere. Services that the server does not know are described in
+    /// `[[platform]]` sections.
+    proofs: Proofs {
+        /// How long a proof that was found good is good before it is looked at again.
+        recheck_after: Waiting = "3d";
+        /// File with the token of a Discord bot, which sees the channels people post in. Unset leaves
+        /// Discord out.
+        discord_token_file: Option<PathBuf> = "";
+        /// File with the bearer token of Twitter's API v2. Unset leaves "api" out of `twitter`.
+        twitter_token_file: Option<PathBuf> = "";
+        /// File with a token of GitHub, which allows 5,000 requests an hour instead of 60. It needs no
+        /// permissions.
+        github_token_file: Option<PathBuf> = "";
+        /// Ways to a tweet in the order in which they are tried: "syndication" and "oembed" need no
+        /// key.
+        twitter: TwitterOrder = "syndication, oembed, api";
+        /// Services to leave out.
+        disabled: SwitchedOff = "";
+        /// Most matches, and most links of a chain, on one page of an answer of the ProofService API: 1
+        /// to 100.
+        page_size: PageSize = "40";
+        /// What `/healthz` calls this installation, such as "production".
+        environment: Title = "unknown";
+    }
     /// The pages for people with a browser.
     web: Web {
         /// Whether there are pages: `/`, search, `/u/NAME`, the forms. Without them the server speaks
@@ -201,6 +228,9 @@ sections! {
         /// Whether hosts that clients choose may be in private networks and on this machine. For
         /// tests only: with it, anybody can have this server reach what only it can reach.
         allow_private: bool = "false";
+        /// Address of the name server that is asked for hosts and for TXT records, with a port unless
+        /// it is 53. Unset asks those of the system.
+        resolver: Option<NameServer> = "";
     }
 }
 

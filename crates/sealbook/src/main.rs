@@ -28,6 +28,8 @@ use output::Output;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit it was built from, or "unknown"; see build.rs.
 const COMMIT: &str = env!("SEALBOOK_COMMIT");
+/// When it was built, in UNIX seconds, or "0"; see build.rs.
+const BUILT_AT: &str = env!("SEALBOOK_BUILT_AT");
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

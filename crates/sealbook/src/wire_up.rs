@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod checkers;
 mod outgoing;
 mod router;
 
@@ -25,9 +26,11 @@ use crate::health;
 use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
 
-/// How long a claim holds before it is checked again.
-const RECHECK_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+pub(crate) use checkers::configured;
+pub(crate) use outgoing::outgoing;
 
+/// A hundred years: as good as never.
+const NEVER: Duration = Duration::from_secs(36_500 * 24 * 3600);
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
 /// Directory of the embedded store, in the data directory.
@@ -119,8 +122,12 @@ async fn over(
     }
     let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
+    let outgoing = outgoing::outgoing(config)?;
     let ports = Ports {
-        remote_names: outgoing::remote_names(config)?,
+        remote_names: outgoing.remote_names(config),
+        checkers: checkers::checkers(config)?,
+        web: Some(outgoing.web),
+        dns: Some(outgoing.dns),
         ..ports(store.clone(), timer, keys)
     };
     let engine = Engine::open(ports, settings(config))
@@ -313,7 +320,7 @@ fn settings(config: &Config) -> Settings {
         merge_delay: config.log.merge_delay.0,
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
-        recheck_after: RECHECK_AFTER,
+        recheck_after: config.proofs.recheck_after.0.unwrap_or(NEVER),
         limits_enabled: config.limits.enabled,
     }
 }

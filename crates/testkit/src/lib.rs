@@ -4,6 +4,7 @@
 
 mod adapters;
 mod audit;
+mod avatars;
 mod exchange;
 mod faulty;
 mod fleet;
@@ -16,6 +17,7 @@ mod world;
 
 pub use adapters::{FixedBoxKey, FixedClock, FixedSigner, SeededRng};
 pub use audit::{Audit, audit, check_bundle, read_checkpoint};
+pub use avatars::{AvatarClient, FakeService, Nowhere};
 pub use exchange::{Exchange, exchange};
 pub use faulty::{Faults, Mode, faulty};
 pub use fleet::Fleet;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crypto::secret::Secret;
 use engine::names::{AddForm, Caller};
 use engine::ports::Ports;
+use engine::ports::checker::ClaimChecker;
 use engine::ports::remote_names::RemoteNames;
 use engine::ports::store::Store;
 use engine::ports::timer::Timer;
@@ -14,7 +15,9 @@ use engine::reconcile::{Progress, Reconciler};
 use engine::types::Visibility;
 use engine::{Engine, OpenError, Settings};
 
-use crate::{FixedBoxKey, FixedClock, FixedSigner, SeededRng, ToxClient, empty_store};
+use crate::{
+    FakeService, FixedBoxKey, FixedClock, FixedSigner, Nowhere, SeededRng, ToxClient, empty_store,
+};
 
 /// When a world begins: 2014-05-13T16:53:20Z.
 const START_MS: u64 = 1_400_000_000_000;
@@ -83,6 +86,30 @@ impl World {
         let ports = Ports {
             remote_names: Some(remote),
             ..Self::ports(empty_store(&clock).await, clock.clone())
+        };
+        Self::start(ports, clock, settings).await
+    }
+
+    /// A new directory that checks claims of these services.
+    pub async fn checking(services: &[Arc<FakeService>], settings: Settings) -> Self {
+        let clock = Self::start_clock();
+        let store = empty_store(&clock).await;
+        Self::checking_over(store, clock, services, settings).await
+    }
+
+    /// The same over a store.
+    pub async fn checking_over(
+        store: Arc<dyn Store>,
+        clock: Arc<FixedClock>,
+        services: &[Arc<FakeService>],
+        settings: Settings,
+    ) -> Self {
+        let checker = |service: &Arc<FakeService>| service.clone() as Arc<dyn ClaimChecker>;
+        let ports = Ports {
+            web: Some(Arc::new(Nowhere)),
+            dns: Some(Arc::new(Nowhere)),
+            checkers: services.iter().map(checker).collect(),
+            ..Self::ports(store, clock.clone())
         };
         Self::start(ports, clock, settings).await
     }

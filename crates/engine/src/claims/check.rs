@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Refusal};
 use crate::ports::dns::{DnsError, TxtResolver};
-use crate::ports::fetch::{FetchError, FetchLimits, Fetched, Request, WebFetcher};
+use crate::ports::fetch::{FetchError, FetchLimits, Fetched, Request, Upstream, WebFetcher};
 use crate::types::Avatar;
 
 use super::Claims;
@@ -112,6 +112,10 @@ struct Nobody;
 
 #[async_trait]
 impl WebFetcher for Nobody {
+    fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
+        None
+    }
+
     async fn fetch(&self, _: Request, _: FetchLimits) -> Result<Fetched, FetchError> {
         Err(FetchError::Unreachable)
     }

@@ -109,7 +109,7 @@ fn make(out: Option<PathBuf>, output: &Output) -> Result<(), Failure> {
 }
 
 /// Writes a new file for its owner alone, durably.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         Some(_) | None => Path::new("."),

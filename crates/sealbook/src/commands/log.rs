@@ -14,10 +14,10 @@ use engine::ports::store::{Store, StoreError};
 use merkle::note::VerifierKey;
 use serde_json::json;
 
-use super::lookup::unaccepted;
 use super::progress::{Meter, Step};
 use super::remote::Remote;
 use super::store::Access;
+use super::watched::unaccepted;
 use super::{known, on_one_core, places};
 use crate::config::StoreUrl;
 use crate::failure::{Exit, Failure, chain};

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 use client::bundle::{Registered, Status, Verified};
-use client::remembered::{Accepted, Memory, MemoryError};
-use client::tlog::LogClient;
+use client::remembered::Accepted;
 use client::tox_id::ToxId;
 use client::toxme::{Code, ToxmeClient, ToxmeError};
-use merkle::note::VerifierKey;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::known;
+use super::on_one_core;
 use super::remote::Remote;
-use super::{on_one_core, places};
+use super::watched::{Watched, unaccepted};
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
 
@@ -40,13 +38,6 @@ pub(crate) struct Lookup {
     state: Option<PathBuf>,
     #[command(flatten)]
     remote: Remote,
-}
-
-/// A log, its key, and what is remembered of it.
-struct Watched {
-    log: LogClient,
-    key: VerifierKey,
-    memory: Memory,
 }
 
 impl Lookup {
@@ -85,7 +76,8 @@ impl Lookup {
             return Err(Failure::new(Exit::Usage, said));
         }
         let toxme = self.remote.toxme()?;
-        let watched = self.watched().await?;
+        let watched =
+            Watched::of(&self.remote, self.log_key.as_deref(), self.state.as_deref()).await?;
         let mut before = None;
         for look in 1..=LOOKS {
             let answered = self.answer(&toxme).await?;
@@ -105,24 +97,6 @@ impl Lookup {
             Exit::Unverified,
             format!("{}: {said}", self.name),
         ))
-    }
-
-    async fn watched(&self) -> Result<Watched, Failure> {
-        let state = match &self.state {
-            Some(state) => state.clone(),
-            None => places::state()?,
-        };
-        let log = self.remote.log()?;
-        let key = match &self.log_key {
-            Some(text) => known::parse(text)?,
-            None => {
-                let offered = log.key().await;
-                let offered = offered.map_err(|error| self.remote.http(&error))?;
-                known::key(&state, log.address(), offered)?
-            }
-        };
-        let memory = Memory::new(&state);
-        Ok(Watched { log, key, memory })
     }
 
     /// The Tox ID the server answers; `None` when it says that there is no such name.
@@ -215,31 +189,10 @@ fn agree(answered: Option<ToxId>, proven: &Status) -> bool {
 }
 
 /// What the memory says of the log, in words.
-fn remembered(accepted: Accepted) -> String {
+pub(super) fn remembered(accepted: Accepted) -> String {
     match accepted {
         Accepted::First => "first contact: the log is remembered from now on".to_owned(),
         Accepted::Same => "the log is the one seen before".to_owned(),
         Accepted::Grown { from } => format!("the log contains the one seen before, of size {from}"),
-    }
-}
-
-/// What a refused checkpoint means for the process. Both notes are shown: together they prove what
-/// the log did.
-pub(super) fn unaccepted(error: &MemoryError) -> Failure {
-    let said = chain(error);
-    match error {
-        MemoryError::Checkpoint(_) | MemoryError::KeyChanged { .. } => {
-            Failure::new(Exit::Unverified, said)
-        }
-        MemoryError::Rollback(conflict) | MemoryError::Fork { conflict, .. } => {
-            let (known, offered) = (&conflict.known, &conflict.offered);
-            let said = format!(
-                "{said}. Do not trust its answers; keep these two, and ask its operator\n\
-                 seen before:\n{known}\nseen now:\n{offered}"
-            );
-            Failure::new(Exit::Unverified, said.trim_end())
-        }
-        MemoryError::NoProof(_) => Failure::new(Exit::Unverified, said),
-        MemoryError::File { .. } | MemoryError::Damaged { .. } => Failure::failed(said),
     }
 }

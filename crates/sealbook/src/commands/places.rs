@@ -13,6 +13,13 @@ pub(super) fn profile() -> Result<PathBuf, Failure> {
     Ok(dir.join("profile.json"))
 }
 
+/// The avatar that `prove` acts for.
+pub(super) fn avatar() -> Result<PathBuf, Failure> {
+    let given = env::var_os("XDG_CONFIG_HOME");
+    let dir = below(given, ".config").ok_or_else(|| no_home("--key FILE"))?;
+    Ok(dir.join("avatar.json"))
+}
+
 /// The directory of what is remembered of logs.
 pub(super) fn state() -> Result<PathBuf, Failure> {
     let given = env::var_os("XDG_STATE_HOME");

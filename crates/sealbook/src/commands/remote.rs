@@ -1,9 +1,11 @@
 //! What commands that talk to a server have in common.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use client::http::{HttpError, HttpOptions};
+use client::proofs::{ProofClient, ProofError};
 use client::tlog::LogClient;
 use client::toxme::{Code, Freshness, ToxmeClient, ToxmeError};
 use engine::ports::rng::draw;
@@ -11,6 +13,9 @@ use engine::ports::timer::Timer;
 use outbound::system::{OsRng, SystemTimer};
 
 use crate::failure::{Exit, Failure, chain};
+
+/// Longest time for one request of the ProofService API: the server may look at a post for 20 s.
+const PROOF_TIME: Duration = Duration::from_secs(30);
 
 /// The server a command talks to.
 #[derive(Args, Clone, Debug)]
@@ -34,6 +39,32 @@ impl Remote {
 
     pub(super) fn log(&self) -> Result<LogClient, Failure> {
         LogClient::new(&self.url, &self.options()).map_err(|error| self.http(&error))
+    }
+
+    pub(super) fn proofs(&self) -> Result<ProofClient, Failure> {
+        let options = HttpOptions {
+            timeout: PROOF_TIME,
+            ..self.options()
+        };
+        ProofClient::new(&self.url, &options).map_err(|error| self.http(&error))
+    }
+
+    /// What a failed call of the ProofService API means for the process.
+    pub(super) fn unproven(&self, error: ProofError) -> Failure {
+        let (status, said) = match error {
+            ProofError::Http(ref error) => return self.http(error),
+            ProofError::Refused { status, message } => (status, message),
+            ProofError::OtherDraft => {
+                return Failure::new(Exit::Unverified, error.to_string());
+            }
+        };
+        let exit = match status {
+            404 => Exit::NotFound,
+            429 => Exit::RateLimited,
+            503 => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        Failure::new(exit, said)
     }
 
     fn options(&self) -> HttpOptions {

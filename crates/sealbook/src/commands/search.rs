@@ -50,7 +50,7 @@ impl Search {
 
 /// A stranger's text on one line, without anything a terminal would obey, changes of the direction
 /// of writing included: they could make one record look like another.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '\n' | '\t' | '\u{2028}' | '\u{2029}' => ' ',

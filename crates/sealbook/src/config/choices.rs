@@ -80,18 +80,40 @@ impl Setting for Clients {
     const KIND: &'static str = "a number from 1 to 1000000";
 
     fn read(raw: &Raw) -> Result<Self, String> {
-        let text = match raw {
-            Raw::Number(number) => number.to_string(),
-            Raw::Text(text) => return Err(format!("found {text:?} with quotes")),
-            Raw::Words(_) | Raw::Flag(_) | Raw::List(_) | Raw::Other(_) => text(raw)?.to_owned(),
-        };
-        match text.parse() {
-            Ok(number @ 1..=1_000_000) => Ok(Self(number)),
-            Ok(_) | Err(_) => Err(found(&text)),
-        }
+        count(raw, 1_000_000).map(Self)
     }
 
     fn show(&self) -> Value {
         self.0.into()
     }
+}
+
+/// Entries on one page of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageSize(pub(crate) u32);
+
+impl Setting for PageSize {
+    const KIND: &'static str = "a number from 1 to 100";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        count(raw, 100).map(Self)
+    }
+
+    fn show(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// A number from 1 to `most`.
+fn count(raw: &Raw, most: u32) -> Result<u32, String> {
+    let text = match raw {
+        Raw::Number(number) => number.to_string(),
+        Raw::Text(text) => return Err(format!("found {text:?} with quotes")),
+        Raw::Words(_) | Raw::Flag(_) | Raw::List(_) | Raw::Other(_) => text(raw)?.to_owned(),
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| found(&text))
 }

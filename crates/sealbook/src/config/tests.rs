@@ -41,6 +41,23 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
     ("toxme.remote_lookups", "true", "true"),
+    ("proofs.recheck_after", "12h", "\"12h\""),
+    (
+        "proofs.discord_token_file",
+        "/etc/discord",
+        "\"/etc/discord\"",
+    ),
+    (
+        "proofs.twitter_token_file",
+        "/etc/twitter",
+        "\"/etc/twitter\"",
+    ),
+    ("proofs.github_token_file", "/etc/github", "\"/etc/github\""),
+    ("proofs.twitter", "api, oembed", "[\"api\", \"oembed\"]"),
+    ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
+    ("proofs.page_size", "20", "20"),
+    ("proofs.environment", "production", "\"production\""),
+    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
     ("web.title", "Names & keys", "\"Names & keys\""),
@@ -413,6 +430,10 @@ fn values_that_are_out_of_bounds_are_refused() {
         "names.release_after=99999999999999999999d",
         "names.release_after=9999999999999999d",
         "names.release_after=1w",
+        "proofs.twitter=mail",
+        "proofs.disabled=facebook",
+        "outbound.resolver=dns.example",
+        "outbound.resolver=9.9.9.9:0",
     ] {
         let said = problems("", &[], &[set]);
         let (key, value) = set.split_once('=').unwrap();
@@ -575,4 +596,78 @@ fn a_password_is_never_shown() {
         said.contains("postgre://me:***@db") && !said.contains(SECRET),
         "{said}"
     );
+}
+
+const PLATFORM: &str = "[[platform]]\nname = \"forum\"\n\
+                        url = \"https://forum.example/p/{location}.json\"\n\
+                        author = \"/author\"\ntext = \"/text\"\nhtml = true\n";
+
+#[test]
+fn platforms_are_read_and_shown() {
+    let file = format!("{PLATFORM}\n{}", PLATFORM.replace("forum\"", "other\""));
+    let loaded = load_from(&file, &[], &[]).1.unwrap();
+    let names = loaded.config.platforms.iter().map(|keys| &keys.name);
+    assert_eq!(names.collect::<Vec<_>>(), ["forum", "other"]);
+    let [forum, _] = loaded.config.platforms.as_slice() else {
+        unreachable!("there are two");
+    };
+    assert_eq!(forum.author.as_deref(), Some("/author"));
+    assert!(forum.html);
+    let again = load_from(&shown(&loaded, true), &[], &[]).1.unwrap();
+    assert_eq!(again.config.platforms, loaded.config.platforms);
+    let object = shown_json(&loaded);
+    assert_eq!(object["platform"][0]["url"], forum.url.as_str());
+}
+
+#[test]
+fn what_is_wrong_with_a_platform_is_told_with_its_place() {
+    for (from, to, place, said) in [
+        (
+            "forum\"",
+            "github\"",
+            "2:8",
+            "platform.name: github is a service",
+        ),
+        ("https", "ftp", "3:7", "platform.url: expected an https URL"),
+        (
+            "/author",
+            "author",
+            "4:10",
+            "platform.author: expected a JSON Pointer",
+        ),
+        (
+            "true",
+            "\"yes\"",
+            "6:8",
+            "platform.html: expected true or false",
+        ),
+        ("html", "htm", "6:7", "platform.htm: unknown key"),
+        (
+            "author = \"/author\"",
+            "",
+            "1:1",
+            "platform.author: set author",
+        ),
+    ] {
+        let told = problems(&PLATFORM.replace(from, to), &[], &[]);
+        assert!(told.contains(&format!(":{place}: {said}")), "{to}: {told}");
+    }
+    for (file, said) in [
+        (
+            PLATFORM.replace("[[platform]]", "[platform]"),
+            "write [[platform]]",
+        ),
+        ("platform = [1]".to_owned(), "write [[platform]]"),
+        (format!("{PLATFORM}{PLATFORM}"), "there is a forum already"),
+        (PLATFORM.repeat(65), "there are more than 64"),
+    ] {
+        let told = problems(&file, &[], &[]);
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn ways_to_a_tweet_are_named_once() {
+    let said = problems("", &[], &["proofs.twitter=api,api"]);
+    assert!(said.ends_with("found \"api\" twice"), "{said}");
 }

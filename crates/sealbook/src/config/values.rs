@@ -243,14 +243,7 @@ impl Setting for Proxies {
     const KIND: &'static str = "a list of addresses, networks or \"unix\"";
 
     fn read(raw: &Raw) -> Result<Self, String> {
-        let entries = match raw {
-            Raw::List(entries) => entries.clone(),
-            Raw::Words(words) => split(words),
-            Raw::Text(text) => return Err(format!("{} without brackets", found(text))),
-            Raw::Flag(_) | Raw::Number(_) | Raw::Other(_) => {
-                return Err(text(raw).err().unwrap_or_default());
-            }
-        };
+        let entries = list(raw)?;
         match TrustedProxies::parse(&entries) {
             Ok(parsed) => Ok(Self { entries, parsed }),
             Err(bad) => Err(found(&bad.entry)),
@@ -259,6 +252,16 @@ impl Setting for Proxies {
 
     fn show(&self) -> Value {
         self.entries.clone().into()
+    }
+}
+
+/// The entries of a value that is written as a list.
+pub(super) fn list(raw: &Raw) -> Result<Vec<String>, String> {
+    match raw {
+        Raw::List(entries) => Ok(entries.clone()),
+        Raw::Words(words) => Ok(split(words)),
+        Raw::Text(text) => Err(format!("{} without brackets", found(text))),
+        Raw::Flag(_) | Raw::Number(_) | Raw::Other(_) => Err(text(raw).err().unwrap_or_default()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::failure::{Failure, chain};
 use crate::health;
 use crate::metrics::{self, Metrics};
+use crate::{BUILT_AT, COMMIT};
 
 /// Time a request has, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -39,14 +41,43 @@ pub(super) fn doors(config: &Config, engine: &Engine, health: Router) -> Router 
     let doors = health
         .merge(door_toxme::router(toxme))
         .merge(door_tlog::router(tlog))
+        .merge(door_proofservice::door(proofs(config, engine)))
         .merge(crate::openapi::router(()));
     if !config.web.enabled {
-        return doors.fallback(nothing_here);
+        return doors.fallback(async |request: Request| {
+            match door_proofservice::unlisted(&request) {
+                Some(answer) => answer,
+                None => nothing_here().await.into_response(),
+            }
+        });
     }
     let web = web(config, engine);
     doors
         .merge(door_web::door(web.clone()))
-        .fallback(move |request| door_web::not_found(web.clone(), request))
+        .fallback(
+            async move |request: Request| match door_proofservice::unlisted(&request) {
+                Some(answer) => answer,
+                None => door_web::not_found(web.clone(), request).await,
+            },
+        )
+}
+
+/// What the ProofService API needs.
+fn proofs(config: &Config, engine: &Engine) -> door_proofservice::State {
+    let revision = if COMMIT == "unknown" {
+        "UNKNOWN"
+    } else {
+        COMMIT
+    };
+    door_proofservice::State {
+        engine: engine.clone(),
+        settings: Arc::new(door_proofservice::Settings {
+            page_size: config.proofs.page_size.0,
+            environment: config.proofs.environment.as_str().to_owned(),
+            revision: revision.to_owned(),
+            built_at: BUILT_AT.to_owned(),
+        }),
+    }
 }
 
 /// What the pages need.
@@ -77,6 +108,7 @@ pub(super) async fn nothing_here() -> (StatusCode, &'static str) {
 const APIS: &[(&str, &[Route])] = &[
     ("toxme", door_toxme::ROUTES),
     ("log", door_tlog::ROUTES),
+    ("proofservice", door_proofservice::ROUTES),
     ("web", door_web::ROUTES),
     ("server", health::ROUTES),
     ("server", metrics::ROUTES),

@@ -88,8 +88,11 @@ fn faults(operation: &Value) -> Vec<&'static str> {
     if !has("summary") {
         found.push("has no summary");
     }
-    if operation.pointer("/responses/200").is_none() {
-        found.push("has no answer with 200");
+    if ["200", "201"]
+        .iter()
+        .all(|status| operation.pointer(&format!("/responses/{status}")).is_none())
+    {
+        found.push("has no answer with 200 or 201");
     }
     found
 }
@@ -142,7 +145,7 @@ mod tests {
                 "lib.rs:2: POST / is not in docs/openapi.json",
                 "docs/openapi.json:1: GET / is no route",
                 "docs/openapi.json:1: POST /api has no summary",
-                "docs/openapi.json:1: POST /api has no answer with 200",
+                "docs/openapi.json:1: POST /api has no answer with 200 or 201",
             ]
         );
     }

@@ -29,6 +29,7 @@ pub(crate) struct Exchange {
 /// Routes that have no way to fail, each with its reason. A failure snapshot for one of them, or a
 /// row for a route that is gone, is a finding.
 const CANNOT_FAIL: &[(&str, &str, &str)] = &[
+    ("GET", "/healthz", "says what the server is, from memory"),
     ("GET", "/livez", "says only that the process answers"),
     ("GET", "/robots.txt", "a constant text"),
     (

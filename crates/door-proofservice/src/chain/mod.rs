@@ -1,0 +1,4 @@
+//! Chains: what avatars signed, in order.
+
+pub(crate) mod changes;
+pub(crate) mod read;

@@ -1,0 +1,270 @@
+//! `sealbook prove …`: shows which accounts elsewhere belong to an avatar.
+
+mod drafts;
+mod places;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use client::avatar::{Avatar, AvatarKey};
+use client::proofs::{Action, Draft, Evidence, Wanted};
+use serde_json::json;
+
+use super::avatar_file::AvatarFile;
+use super::on_one_core;
+use super::remote::Remote;
+use super::search::printable;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use drafts::{Drafts, Kept};
+
+/// Stands for the signature in the texts of a server.
+const SIGNATURE: &str = "%SIG_BASE64%";
+/// Stands for the avatar.
+const AVATAR: &str = "%COMPRESSED_PERSONA_PUBKEY_HEX%";
+
+#[derive(Subcommand)]
+pub(crate) enum Prove {
+    /// Say what to post where, so that an account is shown to be yours; makes the avatar's key if
+    /// there is none
+    Start(Start),
+    /// Have the server look at what was posted
+    Check(Check),
+    /// Give a claim up; nothing needs to be posted for that
+    Delete(Delete),
+    /// List what an avatar claims, and whether it holds
+    List(List),
+}
+
+/// An account elsewhere.
+#[derive(Args, Clone, Debug)]
+struct Account {
+    /// Service, such as github, twitter, dns or activitypub
+    platform: String,
+    /// Account there: a user name, a domain, an address
+    identity: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Start {
+    #[command(flatten)]
+    account: Account,
+    /// Language of the text, such as zh_CN; what the server does not have is the default
+    #[arg(long, value_name = "CODE", default_value = "default")]
+    language: String,
+    /// File to write the text to, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
+    drafts: Drafts,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    account: Account,
+    /// Where the post is: the number of a tweet, the id of a gist, the link to a message
+    #[arg(long, value_name = "PLACE")]
+    location: Option<String>,
+    /// The wallet's signature over the text, for ethereum (base64) and solana (base58)
+    #[arg(long, value_name = "SIGNATURE")]
+    wallet_signature: Option<String>,
+    #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
+    drafts: Drafts,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    account: Account,
+    #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Avatar to ask about; default: that of the key
+    avatar: Option<String>,
+    #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Prove {
+    pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
+        on_one_core(async {
+            match self {
+                Self::Start(command) => command.start(*output).await,
+                Self::Check(command) => command.check(*output).await,
+                Self::Delete(command) => command.delete(*output).await,
+                Self::List(command) => command.list(*output).await,
+            }
+        })
+    }
+}
+
+impl Account {
+    fn wanted<'a>(&'a self, action: Action, avatar: &'a Avatar) -> Wanted<'a> {
+        Wanted {
+            action,
+            avatar,
+            platform: &self.platform,
+            identity: &self.identity,
+        }
+    }
+}
+
+impl Start {
+    async fn start(self, output: Output) -> Result<(), Failure> {
+        let (key, made) = self.key.read_or_make()?;
+        let avatar = key.avatar();
+        let wanted = self.account.wanted(Action::Create, &avatar);
+        let draft = self.remote.proofs()?.draft(&wanted).await;
+        let draft = draft.map_err(|error| self.remote.unproven(error))?;
+        let kept = kept(&draft, &key);
+        self.drafts.keep(&self.remote.url, &wanted, &kept)?;
+        let text = self.text(&draft, &kept, &avatar);
+        if let Some(path) = &self.out {
+            std::fs::write(path, &text).map_err(|error| {
+                Failure::failed(format!("cannot write {}: {error}", path.display()))
+            })?;
+        }
+        let place = places::of(&self.account.platform, &avatar);
+        let mut words = String::new();
+        if let Some(path) = &made {
+            words = format!(
+                "The avatar's secret key is in {}: keep a copy of it.\n",
+                path.display()
+            );
+        }
+        words += &format!("avatar {avatar}\n{}\n", place.post);
+        if self.out.is_none() && !text.is_empty() {
+            words += &format!("\n{}\n\n", text.trim_end());
+        }
+        if text.is_empty() {
+            words += &format!("\n{}\n\n", kept.payload);
+        }
+        words += &format!("Then: sealbook prove check {}{}", self.again(), place.check);
+        let object = json!({
+            "avatar": avatar.to_string(), "platform": self.account.platform,
+            "identity": self.account.identity, "text": text, "file": place.file,
+            "sign_payload": kept.payload, "signature": kept.signature, "uuid": kept.uuid,
+            "created_at": kept.created_at, "key_file": made,
+        });
+        output.result(&words, &object)
+    }
+
+    /// The post, with everything in its place.
+    fn text(&self, draft: &Draft, kept: &Kept, avatar: &Avatar) -> String {
+        let texts = &draft.post_content;
+        let text = texts.get(&self.language).or(texts.get("default"));
+        let text = text.map_or("", String::as_str);
+        text.replace(SIGNATURE, &kept.signature)
+            .replace(AVATAR, &avatar.to_string())
+    }
+
+    fn again(&self) -> String {
+        format!("{} {}", self.account.platform, self.account.identity)
+    }
+}
+
+impl Check {
+    async fn check(self, output: Output) -> Result<(), Failure> {
+        let key = self.key.read()?;
+        let avatar = key.avatar();
+        let wanted = self.account.wanted(Action::Create, &avatar);
+        let kept = self.drafts.find(&self.remote.url, &wanted)?;
+        let evidence = Evidence {
+            uuid: &kept.uuid,
+            created_at: &kept.created_at,
+            location: self.location.as_deref(),
+            signature: Some(&kept.signature),
+            wallet_signature: self.wallet_signature.as_deref(),
+        };
+        let done = self.remote.proofs()?.submit(&wanted, &evidence).await;
+        done.map_err(|error| self.remote.unproven(error))?;
+        self.drafts.forget(&self.remote.url, &wanted)?;
+        accepted(output, &self.account, &avatar, "is proven to be")
+    }
+}
+
+impl Delete {
+    async fn delete(self, output: Output) -> Result<(), Failure> {
+        let key = self.key.read()?;
+        let avatar = key.avatar();
+        let wanted = self.account.wanted(Action::Delete, &avatar);
+        let proofs = self.remote.proofs()?;
+        let refused = |error| self.remote.unproven(error);
+        let draft = proofs.draft(&wanted).await.map_err(refused)?;
+        let kept = kept(&draft, &key);
+        let evidence = Evidence {
+            uuid: &kept.uuid,
+            created_at: &kept.created_at,
+            signature: Some(&kept.signature),
+            ..Evidence::default()
+        };
+        proofs.submit(&wanted, &evidence).await.map_err(refused)?;
+        accepted(output, &self.account, &avatar, "is no longer")
+    }
+}
+
+impl List {
+    async fn list(self, output: Output) -> Result<(), Failure> {
+        let avatar = self.key.avatar(self.avatar.as_deref())?;
+        let found = self.remote.proofs()?.of_avatar(&avatar).await;
+        let found = found.map_err(|error| self.remote.unproven(error))?;
+        let proofs = found
+            .ok_or_else(|| Failure::new(Exit::NotFound, format!("{avatar} claims nothing here")))?;
+        let lines: Vec<String> = proofs
+            .iter()
+            .map(|proof| match (proof.is_valid, &proof.invalid_reason) {
+                (true, _) => printable(&format!("{} {}", proof.platform, proof.identity)),
+                (false, why) => printable(&format!(
+                    "{} {}  does not hold any more: {why}",
+                    proof.platform, proof.identity
+                )),
+            })
+            .collect();
+        let list: Vec<_> = proofs
+            .iter()
+            .map(|proof| {
+                json!({
+                    "platform": proof.platform, "identity": proof.identity,
+                    "is_valid": proof.is_valid, "invalid_reason": proof.invalid_reason,
+                    "last_checked_at": proof.last_checked_at,
+                })
+            })
+            .collect();
+        let object = json!({ "avatar": avatar.to_string(), "proofs": list });
+        output.result(&lines.join("\n"), &object)
+    }
+}
+
+fn kept(draft: &Draft, key: &AvatarKey) -> Kept {
+    Kept {
+        uuid: draft.uuid.clone(),
+        created_at: draft.created_at.clone(),
+        payload: draft.sign_payload.clone(),
+        signature: key.sign(&draft.sign_payload),
+    }
+}
+
+fn accepted(output: Output, account: &Account, avatar: &Avatar, what: &str) -> Result<(), Failure> {
+    let Account { platform, identity } = account;
+    let words = printable(&format!("{platform} {identity} {what} {avatar}"));
+    let object = json!({
+        "platform": platform, "identity": identity, "avatar": avatar.to_string(),
+    });
+    output.result(&words, &object)
+}
