@@ -54,12 +54,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("proofs.github_token_file", "/etc/github", "\"/etc/github\""),
     ("proofs.twitter", "api, oembed", "[\"api\", \"oembed\"]"),
-    (
-        "proofs.disabled",
-        "steam,tiktok",
-        "[\"steam\", \"tiktok\"]",
-    ),
-    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
+    ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
     ("web.title", "Names & keys", "\"Names & keys\""),
@@ -163,6 +158,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
+    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
@@ -519,7 +515,11 @@ fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(live.matches(" = ").count(), keys().count());
+    let set = live.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(
+        set.filter(|line| line.contains(" = ")).count(),
+        keys().count()
+    );
     let (_, live) = load_from(&live, &[], &[]);
     assert_eq!(
         shown(&commented.unwrap(), false),
@@ -624,18 +624,41 @@ fn platforms_are_read_and_shown() {
 #[test]
 fn what_is_wrong_with_a_platform_is_told_with_its_place() {
     for (from, to, place, said) in [
-        ("forum\"", "github\"", "2:8", "platform.name: github is a service"),
+        (
+            "forum\"",
+            "github\"",
+            "2:8",
+            "platform.name: github is a service",
+        ),
         ("https", "ftp", "3:7", "platform.url: expected an https URL"),
-        ("/author", "author", "4:10", "platform.author: expected a JSON Pointer"),
-        ("true", "\"yes\"", "6:8", "platform.html: expected true or false"),
+        (
+            "/author",
+            "author",
+            "4:10",
+            "platform.author: expected a JSON Pointer",
+        ),
+        (
+            "true",
+            "\"yes\"",
+            "6:8",
+            "platform.html: expected true or false",
+        ),
         ("html", "htm", "6:7", "platform.htm: unknown key"),
-        ("author = \"/author\"", "", "1:1", "platform.author: set author"),
+        (
+            "author = \"/author\"",
+            "",
+            "1:1",
+            "platform.author: set author",
+        ),
     ] {
         let told = problems(&PLATFORM.replace(from, to), &[], &[]);
         assert!(told.contains(&format!(":{place}: {said}")), "{to}: {told}");
     }
     for (file, said) in [
-        (PLATFORM.replace("[[platform]]", "[platform]"), "write [[platform]]"),
+        (
+            PLATFORM.replace("[[platform]]", "[platform]"),
+            "write [[platform]]",
+        ),
         ("platform = [1]".to_owned(), "write [[platform]]"),
         (format!("{PLATFORM}{PLATFORM}"), "there is a forum already"),
         (PLATFORM.repeat(65), "there are more than 64"),
