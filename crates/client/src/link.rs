@@ -92,7 +92,7 @@ impl Evidence {
     pub fn may_prove(&self, tox_id: &ToxId) -> bool {
         match self {
             Self::Boxed(kid) => *kid == Some(key_id(&tox_id.key())),
-            Self::Signed(_) | Self::Password => true,
+            Self::Signed { .. } | Self::Password => true,
             Self::Unproven | Self::Operator => false,
         }
     }
