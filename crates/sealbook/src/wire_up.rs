@@ -256,6 +256,7 @@ fn open_keys(
             KeyError::OtherToxmeKey { .. } => Exit::Conflict,
             KeyError::Missing { .. }
             | KeyError::Partial { .. }
+            | KeyError::Unfinished { .. }
             | KeyError::Malformed { .. }
             | KeyError::Io { .. } => Exit::Failed,
         };
