@@ -110,29 +110,28 @@ impl<S: Store + ?Sized + 'static> Hooked<S> {
 
     /// Before a call: the store that takes it, and why it fails afterwards, if it does.
     async fn begin<E: Refused>(&self, call: &Call<'_>) -> Result<(Arc<S>, Option<E>), E> {
-        let late = match (self.before)(call) {
-            Step::ThenUnavailable(why) => Some(E::unavailable(why)),
-            step => take(step).await.map(|()| None)?,
-        };
+        let late = take((self.before)(call)).await?;
         Ok(((self.choice)(call), late))
     }
 
     /// After a call that succeeded.
     async fn end<E: Refused>(&self, call: &Call<'_>, late: Option<E>) -> Result<(), E> {
-        take::<E>((self.after)(call)).await?;
-        late.map_or(Ok(()), Err)
+        let later = take((self.after)(call)).await?;
+        late.or(later).map_or(Ok(()), Err)
     }
 }
 
-async fn take<E: Refused>(step: Step) -> Result<(), E> {
+/// Does what a hook says; answers what the call fails with once it was made, if it does.
+async fn take<E: Refused>(step: Step) -> Result<Option<E>, E> {
     match step {
-        Step::Go => Ok(()),
+        Step::Go => Ok(None),
         Step::Wait(until) => {
             until.await;
-            Ok(())
+            Ok(None)
         }
-        Step::Unavailable(why) | Step::ThenUnavailable(why) => Err(E::unavailable(why)),
+        Step::Unavailable(why) => Err(E::unavailable(why)),
         Step::Broken(why) => Err(E::broken(why)),
+        Step::ThenUnavailable(why) => Ok(Some(E::unavailable(why))),
     }
 }
 

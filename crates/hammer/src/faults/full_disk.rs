@@ -22,8 +22,9 @@ use crate::tox;
 
 const DISK_BYTES: u64 = 64 << 20;
 const WRITERS: u64 = 16;
-/// What a server itself stores in more of them would leave no room.
-const ROUNDS_OF_A_DISK: u64 = 5;
+/// In about 50 the engine writes out its memory for the first time; what it stores itself in many more
+/// would leave no room, as it keeps its first journal up to 64 MB.
+const ROUNDS_OF_A_DISK: u64 = 60;
 /// Load before the disk fills up.
 const LOAD: Duration = Duration::from_millis(500);
 const FILLER: &str = "filler";

@@ -328,13 +328,14 @@ impl Committer {
     fn open_anew(&self) -> Result<Opened, Refusal> {
         let acknowledged = Some(self.counters.commit);
         let opened = recovery::open(&self.directory, self.engine_cache_bytes, acknowledged);
-        opened.map_err(|error| match error {
-            OpenError::Io { source, .. } if is_full(&source) => Refusal::Full {
+        match opened {
+            Ok(opened) => Ok(opened),
+            Err(OpenError::Io { source, .. }) if is_full(&source) => Err(Refusal::Full {
                 why: format!("disk full: {source}"),
                 reopen: true,
-            },
-            error => Refusal::Stop(format!("opening anew failed: {error}")),
-        })
+            }),
+            Err(error) => Err(Refusal::Stop(format!("opening anew failed: {error}"))),
+        }
     }
 
     /// Drops the engine's handle once no read uses it; false, and nothing changed, if one stays.
