@@ -282,7 +282,14 @@ mod tests {
             (Evidence::Boxed(Some(other)), false),
             (Evidence::Boxed(None), false),
             (Evidence::Password, true),
-            (Evidence::Signed(other), true),
+            (
+                Evidence::Signed {
+                    kid: other,
+                    payload: Vec::new(),
+                    signature: Vec::new(),
+                },
+                true,
+            ),
             (Evidence::Unproven, false),
             (Evidence::Operator, false),
         ] {

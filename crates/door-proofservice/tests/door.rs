@@ -13,7 +13,7 @@ use http::Request;
 use httpkit::client_ip::{ClientPolicy, ConnectInfo, TrustedProxies, with_client_context};
 use httpkit::clock::Clock;
 use serde_json::{Value, json};
-use testkit::{AvatarClient, Exchange, FakeService, Faults, Faulty, World, exchange};
+use testkit::{AvatarClient, Exchange, FakeService, Faults, World, exchange, faulty};
 
 /// A server with this door alone.
 pub(crate) struct Door {
@@ -43,7 +43,7 @@ impl Door {
     /// Over a directory whose store fails when told to.
     pub(crate) async fn failing() -> (Self, Faults) {
         let (twitter, clock) = (FakeService::new("twitter"), World::start_clock());
-        let (store, faults) = Faulty::new(testkit::memory(&clock));
+        let (store, faults) = faulty(testkit::memory(&clock));
         let services = [twitter.clone()];
         let mut settings = testkit::default_settings();
         settings.limits_enabled = false;
