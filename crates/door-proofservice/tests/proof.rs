@@ -1,5 +1,7 @@
 //! `/v1/proof` and below: one exchange for each thing a client may be told.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::{AvatarClient, Exchange, default_settings};
 
@@ -259,6 +261,7 @@ async fn find_pages_and_refuses() {
     for (byte, identity, location) in [(1, "Alice", "1"), (2, "alicia", "2"), (3, "bob_x", "3")] {
         door.create(&AvatarClient::new(byte), identity, location)
             .await;
+        door.world.clock.advance(Duration::from_secs(1));
     }
     let key = AvatarClient::new(1)
         .avatar()
