@@ -9,9 +9,9 @@
 use std::time::Duration;
 
 use crate::chain::append::Stamp;
+use crate::dialects::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::error::Internal;
 use crate::limits::{LOCATION_BYTES_MAX, POST_RESERVE, POST_TIME, SIGNATURE_TEXT_BYTES_MAX};
-use crate::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::ports::checker::{ClaimChecker, Claimed, Extra, Failure, Refusal};
 use crate::ports::rng::draw;
 use crate::ports::store::Freshness;
