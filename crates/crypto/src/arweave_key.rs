@@ -3,14 +3,12 @@
 use std::fmt;
 
 use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents, RsaPssSaltLength};
-use aws_lc_rs::signature::{
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaParameters, RsaSignatureEncoding,
-};
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaParameters};
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::digest::sha256;
+use crate::token::sha256;
 
 /// Length of a modulus, which names the owner of a key, and of a signature, in bytes.
 pub const OWNER_BYTES: usize = 512;
@@ -21,11 +19,10 @@ pub const JWK_BYTES_MAX: usize = 16 << 10;
 const EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// A salt as long as the hash, as arweave.js and goar's own key pairs write it.
-static SALT_OF_HASH: &RsaParameters = &RSA_PSS_2048_8192_SHA256;
+static SALT_OF_HASH: RsaParameters = RSA_PSS_2048_8192_SHA256;
 /// The longest salt that fits, as OpenSSL takes unless told otherwise.
 static LONGEST_SALT: RsaParameters =
     RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Max);
-static SIGNING: &RsaSignatureEncoding = &RSA_PSS_SHA256;
 
 /// A key pair out of a key file. The library that holds it wipes it when dropped.
 pub struct ArweaveKey {
@@ -123,7 +120,7 @@ impl ArweaveKey {
     /// SHA-256 of the modulus; in base64url it is the wallet's address.
     #[must_use]
     pub fn address(&self) -> [u8; 32] {
-        sha256(&[self.owner.as_slice()])
+        sha256(self.owner.as_slice())
     }
 
     /// Signs a message with a salt of 32 bytes, which the library draws: the same message gives other
@@ -135,7 +132,7 @@ impl ArweaveKey {
         let mut signature = [0; OWNER_BYTES];
         let rng = aws_lc_rs::rand::SystemRandom::new();
         self.pair
-            .sign(SIGNING, &rng, message, &mut signature)
+            .sign(&RSA_PSS_SHA256, &rng, message, &mut signature)
             .map_err(|_| SigningFailed)?;
         Ok(signature)
     }
@@ -163,7 +160,7 @@ pub fn verify(
         n: owner.as_slice(),
         e: EXPONENT.as_slice(),
     };
-    key.verify(SALT_OF_HASH, message, signature)
+    key.verify(&SALT_OF_HASH, message, signature)
         .or_else(|_| key.verify(&LONGEST_SALT, message, signature))
         .map_err(|_| BadSignature)
 }

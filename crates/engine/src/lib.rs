@@ -46,6 +46,6 @@ pub mod types;
 pub use merkle;
 
 /// What others sign, post and archive, in its own bytes: for doors, checkers and the command line.
-pub use dialects::nextid;
+pub use dialects::{ans104, nextid};
 pub use engine::{Engine, Settings};
 pub use open::OpenError;

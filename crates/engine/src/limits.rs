@@ -21,8 +21,8 @@ pub const PUSHES_PER_HOUR: u32 = 13;
 /// apart: a household adding its friends stays below it, and nobody makes this server send more than
 /// one request a minute to others for long.
 pub const REMOTE_LOOKUPS_PER_HOUR: u32 = 60;
-/// Addresses remembered by one flood limit; when it is full, all share the allowances of 65,536
-/// buckets. 64 bytes each: 20 MiB.
+/// Addresses remembered by one flood limit. While it is full, those it remembers keep their
+/// allowances, and all others share those of 65,536 buckets. 64 bytes each: 20 MiB.
 pub const FLOOD_ADDRESSES_MAX: usize = 1 << 18;
 /// Wrong edit passwords for one name per [`PASSWORD_GUESS_WINDOW`]: 66 bits stay out of reach.
 pub const PASSWORD_GUESSES_MAX: u32 = 10;
@@ -35,9 +35,13 @@ pub const SEARCH_PAGE_ROWS: usize = 30;
 /// Names on one page of the public list (toxme spec, section 9).
 pub const PEOPLE_PAGE_ROWS: usize = 30;
 
-/// Longest wait for another domain's answer (toxme spec, section 2.4); also the longest wait for
-/// somebody else's look-up of the same name.
+/// Longest time for a name at another domain (toxme spec, section 2.4), whatever it is spent on:
+/// somebody else's look-up of the same name, a turn of our own, or the other server.
 pub const REMOTE_LOOKUP_TIME: Duration = Duration::from_secs(5);
+/// How long a request may be under way before its connection may have to give way to a new one when
+/// every place is taken. Longer than an answer takes, of which the longest is the one that waits for
+/// another domain, [`REMOTE_LOOKUP_TIME`]: 3 s are left for our own part of it on a busy machine.
+pub const BUSY_TIME: Duration = REMOTE_LOOKUP_TIME.saturating_add(Duration::from_secs(3));
 /// Answers of other domains kept in memory. At most 700 bytes each: 3 MiB.
 pub const REMOTE_ANSWERS_MAX: usize = 1 << 12;
 /// How long a found name is kept: what a change at the other domain may take to be seen here.

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use governor::clock::Clock;
 use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 
 use crate::error::{Internal, Limited};
@@ -44,8 +46,8 @@ const CLAIM_DRAFTS: NonZeroU32 = NonZeroU32::new(CLAIM_DRAFTS_PER_HOUR).expect("
 enum Source {
     V4([u8; 4]),
     V6([u8; 8]),
-    /// Addresses beyond [`FLOOD_ADDRESSES_MAX`] share the allowances of this many buckets, so that
-    /// whoever fills the table spoils it for a few others only.
+    /// Addresses that come when [`FLOOD_ADDRESSES_MAX`] others have buckets share the allowances of
+    /// this many, so that whoever fills the table spoils it for a few others only.
     Overflow(u16),
 }
 
@@ -61,11 +63,11 @@ impl Source {
     }
 
     /// The bucket of an address that comes when the table is full.
-    fn overflow(self) -> Self {
-        let bytes: &[u8] = match &self {
+    fn overflow(&self) -> Self {
+        let bytes: &[u8] = match self {
             Self::V4(bytes) => bytes,
             Self::V6(bytes) => bytes,
-            Self::Overflow(_) => return self,
+            Self::Overflow(_) => return *self,
         };
         let [high, low, ..] = crypto::token::sha256(bytes);
         Self::Overflow(u16::from_be_bytes([high, low]))
@@ -84,12 +86,47 @@ impl Clock for TimerClock {
     }
 }
 
-type Keyed = RateLimiter<
-    Source,
-    governor::state::keyed::DashMapStateStore<Source>,
-    TimerClock,
-    governor::middleware::NoOpMiddleware<Nanos>,
->;
+/// The buckets of one limit: at most [`FLOOD_ADDRESSES_MAX`] of addresses, give or take those that
+/// come at the same moment, and those of [`Source::Overflow`].
+#[derive(Default)]
+struct Buckets(DashMapStateStore<Source>);
+
+impl StateStore for Buckets {
+    type Key = Source;
+
+    /// An address that has a bucket keeps it when the table is full: otherwise whoever fills the table
+    /// would give everybody, and himself, a new allowance.
+    fn measure_and_replace<T, F, E>(&self, source: &Source, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        if self.0.contains_key(source) || self.0.len() < FLOOD_ADDRESSES_MAX {
+            self.0.measure_and_replace(source, measure)
+        } else {
+            self.0.measure_and_replace(&source.overflow(), measure)
+        }
+    }
+}
+
+impl ShrinkableKeyedStateStore<Source> for Buckets {
+    fn retain_recent(&self, drop_below: Nanos) {
+        ShrinkableKeyedStateStore::retain_recent(&self.0, drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        self.0.shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+type Keyed = RateLimiter<Source, Buckets, TimerClock, governor::middleware::NoOpMiddleware<Nanos>>;
 
 /// One flood limit: a bucket for each address, with the cells that come back in an hour.
 struct Flood {
@@ -100,17 +137,14 @@ struct Flood {
 impl Flood {
     fn new(per_hour: NonZeroU32, clock: TimerClock) -> Self {
         Self {
-            buckets: RateLimiter::dashmap_with_clock(Quota::per_hour(per_hour), clock),
+            buckets: RateLimiter::new(Quota::per_hour(per_hour), Buckets::default(), clock),
             per_hour,
         }
     }
 
     /// Takes `cost` cells from an address's bucket, but never more than a bucket has.
     fn charge(&self, address: IpAddr, cost: NonZeroU32, now: Nanos) -> Result<(), Limited> {
-        let mut source = Source::of(address);
-        if self.buckets.len() >= FLOOD_ADDRESSES_MAX {
-            source = source.overflow();
-        }
+        let source = Source::of(address);
         match self.buckets.check_key_n(&source, cost.min(self.per_hour)) {
             // The cost is no more than a bucket holds, so there is always room for it some time.
             Ok(Ok(())) | Err(_) => Ok(()),
@@ -405,9 +439,13 @@ mod tests {
         let clock = Arc::new(Hands::default());
         let limits = FloodLimits::new(clock.clone(), true);
         let count = u32::try_from(FLOOD_ADDRESSES_MAX).unwrap();
-        for number in 0..count {
+        assert_eq!(passes(&limits, v4(0)), 13);
+        for number in 1..count {
             limits.charge_push(v4(number)).unwrap();
         }
+        // Whoever has a bucket keeps it, used up or not.
+        assert_eq!(passes(&limits, v4(0)), 0);
+        assert_eq!(passes(&limits, v4(1)), 12);
         // Whoever comes now shares with those of the same bucket, and with nobody else.
         let (one, two) = (v4(count), v4(count + 1));
         assert_ne!(Source::of(one).overflow(), Source::of(two).overflow());

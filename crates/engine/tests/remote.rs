@@ -247,6 +247,32 @@ async fn nobody_waits_for_another_s_request_for_ever() {
 }
 
 #[tokio::test]
+async fn who_takes_over_has_what_is_left_of_its_time() {
+    let fake = FakeNames::silent();
+    fake.tell("a@b.example", Err(RemoteFault::Unreachable));
+    let world = world(&fake).await;
+    let mut first = Box::pin(remote(&world, "a@b.example"));
+    let mut second = Box::pin(remote(&world, "a@b.example"));
+    assert!(poll(first.as_mut()).is_pending());
+    assert!(poll(second.as_mut()).is_pending());
+    world.clock.advance(Duration::from_secs(3));
+    drop(first);
+    assert!(poll(second.as_mut()).is_pending());
+    let seconds = [5, 2].map(Duration::from_secs);
+    assert_eq!(fake.within(), seconds);
+    fake.answer(1);
+    let unreachable = NameError::Elsewhere(Elsewhere::Unreachable);
+    let answer = second.await.unwrap_err();
+    assert_eq!(answer.to_string(), unreachable.to_string());
+    // Two seconds say nothing of the domain: the next question is asked, and then with all its time.
+    fake.answer(1);
+    assert_eq!(fault(&world, "a@b.example").await, Elsewhere::Unreachable);
+    assert_eq!(fake.within().len(), 3);
+    assert_eq!(fault(&world, "a@b.example").await, Elsewhere::Unreachable);
+    assert_eq!(fake.within().len(), 3);
+}
+
+#[tokio::test]
 async fn an_address_has_sixty_questions_an_hour_and_what_is_known_is_free() {
     let fake = FakeNames::new();
     let world = world(&fake).await;

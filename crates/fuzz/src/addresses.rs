@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use engine::types::Domain;
 use httpkit::client_ip::{ClientPolicy, ConnectInfo, TrustedProxies};
 use httpkit::clock::Clock;
 
@@ -86,4 +87,33 @@ pub(crate) fn proxies(data: &[u8]) {
         }
         Err(bad) => assert!(entries.contains(&bad.entry.as_str())),
     }
+}
+
+/// Domains of others: what is taken is a host that URLs read the same, and no address.
+pub(crate) fn domain(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Some(domain) = Domain::parse(text) else {
+        return;
+    };
+    assert_eq!(Domain::parse(domain.as_str()).as_ref(), Some(&domain));
+    let url = url::Url::parse(&format!("https://{domain}/api")).expect("a host of a URL");
+    assert_eq!(url.domain(), Some(domain.as_str()));
+    assert_eq!((url.port(), url.path()), (None, "/api"));
+    assert!(domain.as_str().parse::<IpAddr>().is_err());
+}
+
+/// Where a redirect or a word of an answer leads.
+pub(crate) fn location(data: &[u8]) {
+    // The promises are checked inside.
+    let _leads = outbound::parsers::location(&String::from_utf8_lossy(data));
+}
+
+/// The URL of an upstream, and on a line of its own an account for it.
+pub(crate) fn upstream_url(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (url, identity) = text.split_once('\n').unwrap_or((&text, ""));
+    // The promises are checked inside.
+    let _is_taken = outbound::parsers::upstream_url(url, identity);
 }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use store::redacted;
-use tempfile::TempDir;
 
 use crate::config::{Given, Loaded, StoreUrl, load, shown, shown_json};
+use crate::temporary::written;
 
 /// Stands where a password stands; nobody else would write it.
 const PASSWORD: &str = "vErY-sEcReT-0451";
 
-static FOLDER: OnceLock<TempDir> = OnceLock::new();
 static EMPTY: OnceLock<PathBuf> = OnceLock::new();
 
 /// A file, then behind a zero byte lines for `--set`, or with a `$` in front variables.
@@ -71,18 +70,6 @@ fn reads_back(loaded: &Loaded) {
         all.values().map(|key| key["value"].clone()).collect()
     };
     assert_eq!(values(&again), values(loaded));
-}
-
-/// A file of the process; the next input takes its place.
-fn written(name: &str, bytes: &[u8]) -> PathBuf {
-    // In memory where that is to be had: there are thousands of files a second.
-    let folder = FOLDER.get_or_init(|| {
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        folder.expect("a folder for temporary files")
-    });
-    let path = folder.path().join(name);
-    std::fs::write(&path, bytes).expect("a temporary file can be written");
-    path
 }
 
 /// A database's URL with a password in one of the two places for it, and anything around.

@@ -10,16 +10,20 @@
 
 mod addresses;
 mod canary;
+mod claims;
 mod configuration;
 mod fixture;
 mod forged;
 mod replies;
 mod requests;
+mod services;
 mod stored;
+mod temporary;
 mod trees;
 
-// The server's configuration is part of a binary, which nothing can depend on: its files are compiled
-// here a second time, under the paths they have there.
+// The server's configuration, its reader of an original server's records and its look at heads of
+// requests are parts of a binary, which nothing can depend on: their files are compiled here a second
+// time, under the paths they have there.
 #[path = "../../sealbook/src"]
 #[expect(
     dead_code,
@@ -29,8 +33,28 @@ mod trees;
 #[cfg_attr(not(test), expect(unused_imports, reason = "the same"))]
 mod server {
     pub(crate) mod config;
+    pub(crate) mod failure;
+
+    pub(crate) mod commands {
+        pub(crate) mod import {
+            mod database;
+            mod record;
+            #[path = "../../../../fuzz/src/imports.rs"]
+            pub(crate) mod targets;
+        }
+    }
+
+    pub(crate) mod listen {
+        pub(crate) mod heads {
+            mod scanner;
+            #[path = "../../../../fuzz/src/heads.rs"]
+            pub(crate) mod targets;
+        }
+    }
 }
-use server::config;
+use server::commands::import::targets as imports;
+use server::listen::heads::targets as heads;
+use server::{config, failure};
 /// What the configuration names of the server.
 mod wire_up {
     /// As in the server.
@@ -77,11 +101,17 @@ pub const CANARY: Target = target_of("canary", 64, canary::check);
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    target_of("answer", 8192, replies::answer),
+    target_of("archive_bundle", 16 << 10, claims::bundle),
+    target_of("archive_tags", 4200, claims::tags),
+    target_of("base1024", 4200, claims::base1024),
     target_of("base64", 4096, requests::base64),
     target_of("bundle", 16 << 10, replies::bundle),
     target_of("client_link", 4096, stored::link),
     target_of("commit_marks", 1024, stored::commit_marks),
     target_of("config", 4096, configuration::file_and_flags),
+    target_of("dns_txt", 4200, claims::dns_txt),
+    target_of("domain", 1024, addresses::domain),
     target_of("entry_bundle", 4096, trees::entry_bundle),
     target_of("forged_bundle", 256, forged::bundle),
     target_of("forged_log_proof", 256, forged::log_proof),
@@ -89,24 +119,36 @@ pub const TARGETS: &[Target] = &[
     target_of("forged_note", 256, forged::note),
     target_of("forwarding", 2048, addresses::forwarding),
     target_of("hashes", 256, trees::hashes),
+    target_of("import_file", 16 << 10, imports::file),
+    target_of("import_row", 4096, imports::row),
     target_of("journal", 2048, stored::journal),
     target_of("json_depth", 2048, requests::json_depth),
+    target_of("jwk", 16 << 10, claims::jwk),
     target_of("key_file", 4096, stored::key_file),
+    target_of("key_forms", 512, claims::key_forms),
+    target_of("location", 2048, addresses::location),
     target_of("map_page", 4096, trees::map_page),
     target_of("map_proof", 16 << 10, trees::map_proof),
     target_of("name", 2048, requests::name),
     target_of("note", 8192, trees::note),
     target_of("payload", 8192, requests::payload),
+    target_of("post", 4096, claims::post),
     target_of("profile", 2048, stored::profile),
     target_of("proof_file", 16 << 10, trees::proof_file),
     target_of("proxies", 1024, addresses::proxies),
     target_of("range", 4096, trees::range),
     target_of("remembered", 16 << 10, replies::remembered),
+    target_of("remote_reply", 4096, replies::remote),
     target_of("reply", 8192, replies::toxme),
     target_of("request", 64 << 10, requests::outer),
+    target_of("request_heads", 4096, heads::heads),
     target_of("row", 4096, stored::row),
+    target_of("service_answer", 16 << 10, services::answer),
+    target_of("sign_payload", 8200, claims::payload),
+    target_of("signature_text", 4200, claims::signature_text),
     target_of("store_url", 1024, configuration::store_url),
     target_of("tile_path", 256, trees::tile_path),
     target_of("tox_id", 256, requests::tox_id),
+    target_of("upstream_url", 1024, addresses::upstream_url),
     target_of("vkey", 1024, trees::verifier_key),
 ];

@@ -1,7 +1,11 @@
 //! What servers answer, seen by the client.
 
+use std::sync::OnceLock;
+
 use client::bundle::{BUNDLE_BYTES_MAX, NameBundle};
+use engine::types::Name;
 use merkle::note::VerifierKey;
+use outbound::remote_names::parse_reply;
 
 use crate::fixture::fixture;
 
@@ -36,5 +40,30 @@ pub(crate) fn remembered(data: &[u8]) {
         let checkpoint = client::checkpoint::verify(kept.note.as_bytes(), &kept.key);
         let checkpoint = checkpoint.expect("what is remembered was verified");
         assert_eq!(checkpoint.origin, kept.key.name().as_str());
+    }
+}
+
+/// Who is asked for at another domain.
+static ASKED: OnceLock<Name> = OnceLock::new();
+
+/// What another domain's server says of a name, behind the status in two bytes.
+pub(crate) fn remote(data: &[u8]) {
+    let Some((status, body)) = data.split_first_chunk() else {
+        return;
+    };
+    let asked = ASKED.get_or_init(|| Name::parse("zo\u{eb}").expect("a name"));
+    let read = parse_reply(u16::from_be_bytes(*status), body, asked);
+    if let Ok(Some(tox_id)) = read {
+        // It is in the answer, whatever else is.
+        let text = String::from_utf8_lossy(body).to_ascii_uppercase();
+        assert!(text.contains(&tox_id.to_string()) || text.contains('\\'));
+    }
+}
+
+/// An answer to the fetcher: the length of its parts, its headers and its body.
+pub(crate) fn answer(data: &[u8]) {
+    if let Some((part, answer)) = data.split_first() {
+        // The promises are checked inside.
+        let _is_taken = outbound::parsers::answer(answer, usize::from(*part));
     }
 }

@@ -1,11 +1,16 @@
 //! Requests of our own over HTTP: the adapter of the [`WebFetcher`] port. Nothing else in the server
 //! makes requests to places that strangers chose.
 
+pub(crate) mod answer;
+mod breaker;
 mod gate;
 mod guard;
-mod target;
+mod headers;
+pub(crate) mod target;
 #[cfg(test)]
 mod tests;
+mod turns;
+pub(crate) mod upstream_url;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -13,24 +18,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use engine::ports::fetch::{
-    FetchError, FetchLimits, Fetched, Method, Request, Upstream, WebFetcher,
+    FetchError, FetchLimits, Fetched, Follow, Method, Purpose, Request, Upstream, WebFetcher,
 };
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
 use reqwest::{Client, Response};
 use tokio::time::timeout;
+use url::Url;
 
 use crate::resolve::Resolve;
 use crate::special_ranges::is_special;
 
-use gate::Gate;
+use breaker::Breaker;
 use guard::{Forbidden, Guard, Rule};
-use target::{HostRule, Target};
+use target::{Map, Target};
+use turns::{Turns, Waits};
 
-pub use target::UpstreamUrl;
+pub use target::Service;
+pub use upstream_url::UpstreamUrl;
 
 /// Header lines of an answer; more are refused.
 const HEADERS_MAX: usize = 100;
@@ -46,8 +53,11 @@ pub struct FetchOptions {
     /// Whether hosts that strangers choose may have addresses that are not public. For tests only: it
     /// lets anybody reach what only this server can reach.
     pub allow_private: bool,
-    /// Services the operator chose, by their names.
-    pub upstreams: Vec<(&'static str, UpstreamUrl)>,
+    /// The services in `[upstreams]`, each name once.
+    pub upstreams: Vec<Service>,
+    /// Whether checks in the background leave upstreams alone that fail. Otherwise they are asked
+    /// however often they fail: for load tests.
+    pub rests: bool,
     /// What this server calls itself.
     pub user_agent: String,
 }
@@ -80,9 +90,9 @@ pub struct Fetcher {
     guarded: Client,
     /// For hosts of the operator's choice.
     trusted: Client,
-    upstreams: Vec<(&'static str, UpstreamUrl)>,
-    hosts: HostRule,
-    gate: Arc<Gate>,
+    map: Map,
+    turns: Turns,
+    breaker: Option<Breaker>,
 }
 
 impl Fetcher {
@@ -118,52 +128,84 @@ impl Fetcher {
                 .http1_only()
                 .http1_max_headers(HEADERS_MAX)
         };
-        let guarded = client(is_forbidden).pool_max_idle_per_host(0).build();
+        let guarded = client(is_forbidden).https_only(true);
+        let guarded = guarded.pool_max_idle_per_host(0).build();
         let trusted = client(|_| false).pool_idle_timeout(IDLE_TIME).build();
         Ok(Self {
             guarded: guarded.map_err(FetchSetupError::Client)?,
             trusted: trusted.map_err(FetchSetupError::Client)?,
-            upstreams: options.upstreams,
-            hosts: HostRule {
+            map: Map {
+                services: options.upstreams,
                 allow_private: options.allow_private,
             },
-            gate: Gate::new(),
+            turns: Turns::new(),
+            breaker: options.rests.then(Breaker::default),
         })
     }
 
-    fn upstream(&self, name: &str) -> Result<&UpstreamUrl, FetchError> {
-        let found = self.upstreams.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, url)| url)
-            .ok_or(FetchError::Unsendable("no such upstream"))
-    }
-
-    fn target(&self, request: &Request) -> Result<Target, FetchError> {
-        match &request.upstream {
-            Upstream::Named(name) => Target::named(self.upstream(name)?, &request.path),
-            Upstream::At(name, domain) => {
-                Target::at(self.upstream(name)?, domain, &request.path, self.hosts)
-            }
-            Upstream::Host(domain) => Target::host(domain, &request.path, self.hosts),
-        }
-    }
-
     /// Sends the request, and again wherever a redirect leads.
-    async fn run(&self, request: Request, limits: FetchLimits) -> Result<Fetched, FetchError> {
-        let headers = headers(&request.headers)?;
-        let mut target = self.target(&request)?;
+    async fn run(
+        &self,
+        request: &Request,
+        limits: FetchLimits,
+        waits: &Waits,
+    ) -> Result<Fetched, FetchError> {
+        let mut headers = headers::first(&request.headers)?;
+        let mut target = self.map.target(&request.upstream, &request.path)?;
         for redirects_left in (0..=limits.redirects_max).rev() {
-            let host = target.url.host_str().unwrap_or_default().to_owned();
-            let turn = self.gate.turn(&host).await;
-            let _turn = turn.map_err(|_| FetchError::Busy)?;
-            let response = self.send(&target, &request, headers.clone()).await?;
-            match location(&response) {
-                Some(_) if redirects_left == 0 || request.method == Method::Post => break,
-                Some(location) => target = target.follow(&location, self.hosts)?,
-                None => return read(response, limits.body_bytes_max).await,
+            let turn = self.turns.turn(request.purpose, &target);
+            let _turn = waits.measure(turn).await?;
+            let response = self.send(&target, request, headers.clone()).await?;
+            let Some(location) = answer::location(&response) else {
+                return answer::read(response, limits.body_bytes_max).await;
+            };
+            if redirects_left == 0 || request.method == Method::Post {
+                break;
             }
+            let next = self.follow(request, &target, &location)?;
+            if next.url.origin() != target.url.origin() {
+                headers = headers::elsewhere(headers);
+            }
+            target = next;
         }
         Err(FetchError::TooManyRedirects)
+    }
+
+    /// Where a redirect leads, if it may lead there.
+    fn follow(
+        &self,
+        request: &Request,
+        from: &Target,
+        location: &str,
+    ) -> Result<Target, FetchError> {
+        let to = from.join(location)?;
+        let Follow::Below(others) = &request.follow else {
+            return self.map.anywhere(from, to);
+        };
+        let mut among = vec![request.upstream.clone()];
+        among.extend_from_slice(others);
+        let found = self.map.locate(&to, &among);
+        let (upstream, path) = found.ok_or(FetchError::ForbiddenAddress)?;
+        let next = self.map.target(&upstream, &path)?;
+        // An upstream of the operator's may stand in for one over https.
+        let is_downgrade = from.url.scheme() == "https" && next.url.scheme() != "https";
+        if is_downgrade {
+            Err(FetchError::ForbiddenAddress)
+        } else {
+            Ok(next)
+        }
+    }
+
+    /// Sends the request within its time.
+    async fn within(&self, request: &Request, limits: FetchLimits) -> Result<Fetched, FetchError> {
+        let waits = Waits::default();
+        let run = Box::pin(self.run(request, limits, &waits));
+        match timeout(limits.timeout, run).await {
+            Ok(done) => done,
+            // The host had hardly any time: nothing can be said of it.
+            Err(_) if waits.took_most_of(limits.timeout) => Err(FetchError::Busy),
+            Err(_) => Err(FetchError::Unreachable),
+        }
     }
 
     async fn send(
@@ -189,10 +231,26 @@ impl Fetcher {
 #[async_trait]
 impl WebFetcher for Fetcher {
     async fn fetch(&self, request: Request, limits: FetchLimits) -> Result<Fetched, FetchError> {
-        let run = Box::pin(self.run(request, limits));
-        timeout(limits.timeout, run)
-            .await
-            .unwrap_or(Err(FetchError::Unreachable))
+        let breaker = self.breaker.as_ref();
+        let Some(breaker) = breaker.filter(|_| request.purpose == Purpose::Background) else {
+            return self.within(&request, limits).await;
+        };
+        let key = self.map.target(&request.upstream, &request.path)?.key;
+        breaker.admit(&key).map_err(FetchError::Resting)?;
+        let done = self.within(&request, limits).await;
+        match &done {
+            Ok(fetched) if fetched.status == 429 || fetched.status >= 500 => {
+                breaker.failed(&key, fetched.retry_after);
+            }
+            Ok(_) => breaker.answered(&key),
+            Err(FetchError::Unreachable) => breaker.failed(&key, None),
+            Err(_) => {}
+        }
+        done
+    }
+
+    fn locate(&self, url: &str, among: &[Upstream]) -> Option<(Upstream, String)> {
+        self.map.locate(&Url::parse(url).ok()?, among)
     }
 }
 
@@ -231,53 +289,4 @@ fn authorities(path: Option<&PathBuf>) -> Result<Vec<Certificate>, FetchSetupErr
         Ok(authorities) if !authorities.is_empty() => Ok(authorities),
         Ok(_) | Err(_) => Err(FetchSetupError::NoAuthority { path: path.clone() }),
     }
-}
-
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, FetchError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in given {
-        let name = HeaderName::from_bytes(name.as_bytes());
-        let pair = name.ok().zip(HeaderValue::from_str(value).ok());
-        let (name, value) = pair.ok_or(FetchError::Unsendable("not a header"))?;
-        headers.append(name, value);
-    }
-    Ok(headers)
-}
-
-/// Where a redirect leads; `None` for an answer that is none.
-fn location(response: &Response) -> Option<String> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    // One that cannot be read leads nowhere: it is refused when it is followed.
-    let location = response.headers().get(LOCATION)?;
-    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-/// Reads an answer to its end, or to the bound.
-async fn read(mut response: Response, bytes_max: usize) -> Result<Fetched, FetchError> {
-    let encodings = response.headers().get_all(CONTENT_ENCODING);
-    if encodings.iter().any(|encoding| encoding != "identity") {
-        return Err(FetchError::Encoded);
-    }
-    let peer = response.remote_addr().ok_or(FetchError::Unreachable)?.ip();
-    if response
-        .content_length()
-        .is_some_and(|length| length > bytes_max as u64)
-    {
-        return Err(FetchError::TooLarge);
-    }
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len().saturating_add(chunk.len()) > bytes_max {
-            return Err(FetchError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Fetched {
-        final_url: response.url().to_string(),
-        status: response.status().as_u16(),
-        body: Bytes::from(body),
-        peer,
-    })
 }

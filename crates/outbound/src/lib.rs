@@ -2,8 +2,10 @@
 //! generator, the key directory, the highest checkpoint remembered outside the store, and requests to
 //! other servers.
 
+pub mod dns;
 pub mod fetch;
 mod files;
+pub mod parsers;
 pub mod remembered;
 pub mod remote_names;
 pub mod resolve;

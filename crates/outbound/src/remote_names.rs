@@ -1,13 +1,10 @@
 //! Names at other toxme servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use engine::limits::REMOTE_LOOKUP_TIME;
-use engine::ports::fetch::{
-    FetchError, FetchLimits, Fetched, Method, Request, Upstream, WebFetcher,
-};
+use engine::ports::fetch::{FetchError, FetchLimits, Request, Upstream, WebFetcher};
 use engine::ports::remote_names::{RemoteFault, RemoteNames};
 use engine::types::{Domain, Name, ToxId};
 use serde::Deserialize;
@@ -16,13 +13,8 @@ use serde_json::json;
 /// The service in `[upstreams]`: the API of a domain's toxme server.
 pub const UPSTREAM: &str = "toxme";
 
-/// Bounds of one look-up. An answer has half a kilobyte; a signature and a few words more are left
-/// room. The original servers never redirect, and a second request would be one more than was asked.
-const LIMITS: FetchLimits = FetchLimits {
-    timeout: REMOTE_LOOKUP_TIME,
-    body_bytes_max: 16 * 1024,
-    redirects_max: 0,
-};
+/// An answer has half a kilobyte; a signature and a few words more are left room.
+const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What `c` says of a look-up (toxme wire specification, section 8).
 const FOUND: i64 = 0;
@@ -44,17 +36,23 @@ impl ToxmeServers {
 
 #[async_trait]
 impl RemoteNames for ToxmeServers {
-    async fn lookup(&self, domain: &Domain, name: &Name) -> Result<Option<ToxId>, RemoteFault> {
+    async fn lookup(
+        &self,
+        domain: &Domain,
+        name: &Name,
+        within: Duration,
+    ) -> Result<Option<ToxId>, RemoteFault> {
         let body = json!({"action": 3, "name": name.as_str()}).to_string();
-        let request = Request {
-            upstream: Upstream::At(UPSTREAM, domain.clone()),
-            method: Method::Post,
-            path: String::new(),
-            headers: vec![("content-type".into(), "application/json".into())],
-            body: Bytes::from(body),
+        let upstream = Upstream::At(UPSTREAM, domain.clone());
+        let limits = FetchLimits {
+            timeout: within,
+            body_bytes_max: BODY_BYTES_MAX,
+            // The original servers never redirect, and a second request is one more than was asked.
+            redirects_max: 0,
         };
-        let fetched = self.web.fetch(request, LIMITS).await;
-        fetched.map_err(fault).and_then(|it| read(&it, name))
+        let request = Request::post_json(upstream, "", body);
+        let fetched = self.web.fetch(request, limits).await.map_err(fault)?;
+        parse_reply(fetched.status, &fetched.body, name)
     }
 }
 
@@ -65,7 +63,7 @@ fn fault(error: FetchError) -> RemoteFault {
         FetchError::TooLarge | FetchError::TooManyRedirects | FetchError::Encoded => {
             RemoteFault::Nonsense
         }
-        FetchError::Busy => RemoteFault::Busy,
+        FetchError::Busy | FetchError::Resting(_) => RemoteFault::Busy,
         FetchError::Unsendable(why) => RemoteFault::Ours(why),
     }
 }
@@ -78,10 +76,14 @@ struct Reply {
     tox_id: Option<String>,
 }
 
-/// Reads a reply. The status must fit, but some servers say 200 to everything.
-fn read(fetched: &Fetched, asked: &Name) -> Result<Option<ToxId>, RemoteFault> {
-    let reply: Reply = serde_json::from_slice(&fetched.body).map_err(|_| RemoteFault::Nonsense)?;
-    match (reply.c, fetched.status) {
+/// Reads what a toxme server says to a question for a name: its Tox ID, or `None` when it has no such
+/// name. The status must fit, but some servers say 200 to everything.
+///
+/// # Errors
+/// `Nonsense` for whatever is no answer to this question.
+pub fn parse_reply(status: u16, body: &[u8], asked: &Name) -> Result<Option<ToxId>, RemoteFault> {
+    let reply: Reply = serde_json::from_slice(body).map_err(|_| RemoteFault::Nonsense)?;
+    match (reply.c, status) {
         (FOUND, 200) => {}
         (NO_SUCH_NAME, 200 | 400 | 404) => return Ok(None),
         (_, _) => return Err(RemoteFault::Nonsense),
@@ -98,6 +100,9 @@ fn read(fetched: &Fetched, asked: &Name) -> Result<Option<ToxId>, RemoteFault> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Mutex;
+
+    use engine::limits::REMOTE_LOOKUP_TIME;
+    use engine::ports::fetch::{Fetched, Method};
 
     use super::*;
 
@@ -117,9 +122,15 @@ mod tests {
             self.answer.clone().map(|(status, body)| Fetched {
                 final_url: "https://b.example/api".into(),
                 status,
+                headers: Vec::new(),
+                retry_after: None,
                 body: body.into(),
                 peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             })
+        }
+
+        fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
+            None
         }
     }
 
@@ -135,7 +146,8 @@ mod tests {
             Domain::parse("b.example").unwrap(),
             Name::parse(name).unwrap(),
         );
-        let found = ToxmeServers::new(web.clone()).lookup(&domain, &name).await;
+        let found = ToxmeServers::new(web.clone());
+        let found = found.lookup(&domain, &name, REMOTE_LOOKUP_TIME).await;
         let asked = web.asked.lock().unwrap().take().unwrap();
         (found.map(|id| id.map(|id| id.to_string())), asked)
     }
@@ -234,6 +246,7 @@ mod tests {
             (FetchError::TooManyRedirects, RemoteFault::Nonsense),
             (FetchError::Encoded, RemoteFault::Nonsense),
             (FetchError::Busy, RemoteFault::Busy),
+            (FetchError::Resting(REMOTE_LOOKUP_TIME), RemoteFault::Busy),
             (FetchError::Unsendable("x"), RemoteFault::Ours("x")),
         ] {
             assert_eq!(lookup("a", Err(error)).await.0, Err(fault));

@@ -12,6 +12,7 @@
 //! and in `record.key`: that server used them as X25519 secret and as Ed25519 seed alike.
 
 mod adapters;
+mod making;
 
 use std::fs;
 use std::io;
@@ -22,12 +23,11 @@ use std::sync::Arc;
 use crypto::boxed::BoxSecretKey;
 use crypto::ed25519::{SigningKey, x25519_secret};
 use crypto::secret::Secret;
-use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use engine::ports::keys::{BoxKey, Signer};
 use engine::ports::rng::Rng;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::files;
 use adapters::{FileBoxKey, FileSigner};
 
 /// File of the log's signing key.
@@ -93,6 +93,17 @@ pub enum KeyError {
         /// What is wrong, without its content.
         reason: String,
     },
+    /// Keys of a first start that did not end wait to be put beside files that are there already.
+    #[error(
+        "{} has keys of a first start that was cut short, but {present} is there too: move one of \
+         the two away", path.display()
+    )]
+    Unfinished {
+        /// The folder with the keys that wait.
+        path: PathBuf,
+        /// Name of the file that is there already.
+        present: &'static str,
+    },
     /// The directory has a toxme key of its own.
     #[error(
         "{} holds another key than the one to adopt: clients that pinned one of the two could not \
@@ -115,8 +126,9 @@ pub enum KeyError {
     },
 }
 
-/// Reads the keys of a directory; makes them if it has none and the store is empty. Waits for the
-/// disk. No file that exists is ever written to.
+/// Reads the keys of a directory; makes them if it has none and the store is empty: all of them, or
+/// none, wherever the process is cut short. Waits for the disk. No file that exists is ever written
+/// to.
 ///
 /// The caller holds the store's lock, so that no two processes make keys for one store.
 ///
@@ -162,6 +174,9 @@ fn read_or_make(
     store_is_empty: bool,
     seeds: impl FnOnce() -> Seeds,
 ) -> Result<Seeds, KeyError> {
+    if store_is_empty {
+        making::resume(dir)?;
+    }
     let mut missing = Vec::new();
     let mut present = Vec::new();
     for name in FILES {
@@ -175,7 +190,7 @@ fn read_or_make(
         (None, _) => {}
         (Some(path), _) if !store_is_empty => return Err(KeyError::Missing { path }),
         (Some(path), Some(present)) => return Err(KeyError::Partial { path, present }),
-        (Some(_), None) => make(dir, &seeds())?,
+        (Some(_), None) => making::make(dir, &seeds())?,
     }
     Seeds::read(dir)
 }
@@ -243,26 +258,6 @@ fn draw(rng: &dyn Rng) -> Secret<[u8; 32]> {
     let secret = Secret::new(bytes);
     bytes.zeroize();
     secret
-}
-
-/// Writes the five files, then makes their names durable.
-fn make(dir: &Path, seeds: &Seeds) -> Result<(), KeyError> {
-    files::make_dir(dir).map_err(failed("make the directory", dir))?;
-    for (name, key) in [
-        (LOG_KEY, seeds.log.expose()),
-        (TOXME_KEY, seeds.toxme.expose()),
-        (RECORD_KEY, seeds.record.expose()),
-        (COMMITMENT_KEY, seeds.commitment.expose()),
-        (PEPPER_KEY, seeds.pepper.expose()),
-    ] {
-        let path = dir.join(name);
-        let mut text = Zeroizing::new(HEXLOWER.encode(key));
-        text.push('\n');
-        files::create(&path, text.as_bytes()).map_err(failed("write", &path))?;
-    }
-    files::sync_dir(dir).map_err(failed("write", dir))?;
-    let above = dir.parent().unwrap_or(dir);
-    files::sync_dir(above).map_err(failed("write", above))
 }
 
 /// Reads one file: 64 hexadecimal digits of either case, white space around them.

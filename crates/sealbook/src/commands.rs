@@ -10,6 +10,7 @@ mod log;
 mod lookup;
 mod man;
 mod places;
+mod platform;
 mod progress;
 mod push;
 mod remote;
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Verify a log
     #[command(subcommand)]
     Log(log::Log),
+    /// Try a service that the configuration describes
+    #[command(subcommand)]
+    Platform(platform::Platform),
     /// Count what a store holds, or move it to another
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -93,6 +97,7 @@ impl Command {
             Self::Search(command) => command.run(output),
             Self::Import(command) => command.run(output),
             Self::Log(command) => command.run(output),
+            Self::Platform(command) => command.run(output),
             Self::Store(command) => command.run(output),
             Self::Completion(command) => command.run(output),
             Self::Man(command) => command.run(output),

@@ -5,7 +5,10 @@
 //! show` and docs/CONFIG.md all come from it.
 
 mod choices;
+mod lists;
+mod platforms;
 mod problem;
+mod proofs;
 mod reference;
 mod schema;
 mod sources;
@@ -15,6 +18,9 @@ mod values;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use outbound::fetch::{Service, UpstreamUrl};
+use serde_json::Value;
+
 pub(crate) use choices::LogFormat;
 pub(crate) use problem::Problems;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
@@ -23,7 +29,8 @@ pub(crate) use stores::StoreUrl;
 
 use choices::{Clients, LoggedAddresses};
 use problem::Problem;
-use schema::sections;
+use proofs::{NameServer, SwitchedOff, TwitterOrder};
+use schema::{Key, sections};
 use sources::Values;
 use stores::Connections;
 use values::{
@@ -121,6 +128,25 @@ sections! {
         /// may have another server asked 60 times an hour.
         remote_lookups: bool = "false";
     }
+    /// Proofs of accounts elsewhere. Services that the server does not know are described in
+    /// `[[platform]]` sections.
+    proofs: Proofs {
+        /// How long a proof that was found good is good before it is looked at again.
+        recheck_after: Waiting = "3d";
+        /// File with the token of a Discord bot, which sees the channels people post in. Unset leaves
+        /// Discord out.
+        discord_token_file: Option<PathBuf> = "";
+        /// File with the bearer token of Twitter's API v2. Unset leaves "api" out of `twitter`.
+        twitter_token_file: Option<PathBuf> = "";
+        /// File with a token of GitHub, which allows 5,000 requests an hour instead of 60. It needs no
+        /// permissions.
+        github_token_file: Option<PathBuf> = "";
+        /// Ways to a tweet in the order in which they are tried: "syndication" and "oembed" need no
+        /// key.
+        twitter: TwitterOrder = "syndication, oembed, api";
+        /// Services to leave out.
+        disabled: SwitchedOff = "";
+    }
     /// The pages for people with a browser.
     web: Web {
         /// Whether there are pages: `/`, search, `/u/NAME`, the forms. Without them the server speaks
@@ -146,12 +172,49 @@ sections! {
         /// may have any number.
         connections_per_address: Clients = "256";
     }
-    /// Services of others that this server asks.
+    /// Services of others that this server asks. Only at a URL that is not the default may the host be
+    /// in your own network or on this machine.
     upstreams: Upstreams {
         /// Toxme API of other domains, for remote_lookups; `{host}` stands for the domain. A URL
         /// without `{host}` sends all look-ups to one host of your choice, which may be in your own
         /// network.
         toxme: Upstream = "https://{host}/api";
+        /// API of GitHub, for proofs in gists.
+        github_api: Upstream = "https://api.github.com";
+        /// Content of GitHub's gists.
+        github_gist_raw: Upstream = "https://gist.githubusercontent.com";
+        /// Posts on Twitter as other sites embed them, for proofs in posts.
+        twitter_syndication: Upstream = "https://cdn.syndication.twimg.com";
+        /// The same by oEmbed, asked when syndication has no answer.
+        twitter_oembed: Upstream = "https://publish.twitter.com";
+        /// API of Twitter, asked when there is a token for it.
+        twitter_api: Upstream = "https://api.twitter.com";
+        /// DNS over HTTPS in JSON, the whole endpoint, such as `https://cloudflare-dns.com/dns-query`:
+        /// proofs in TXT records are then read there only. Unset asks the system's name servers.
+        dns_over_https: Option<Upstream> = "";
+        /// Servers of the fediverse; `{host}` stands for the domain of an account.
+        activitypub: Upstream = "https://{host}";
+        /// Public files of Keybase accounts; `{identity}` stands for the account.
+        keybase_pub: Upstream = "https://{identity}.keybase.pub";
+        /// Web servers of domains, for proofs at `/.well-known`; `{host}` stands for the domain.
+        https: Upstream = "https://{host}";
+        /// Minds, for proofs in posts.
+        minds: Upstream = "https://www.minds.com";
+        /// Steam, for proofs in profiles.
+        steam: Upstream = "https://steamcommunity.com";
+        /// Accounts of .bit, for proofs in their records.
+        dotbit: Upstream = "https://register-api.did.id";
+        /// TikTok, for proofs in posts.
+        tiktok: Upstream = "https://www.tiktok.com";
+        /// API of Discord, asked when there is a token for it.
+        discord_api: Upstream = "https://discord.com/api";
+        /// Public pages of Telegram channels, for proofs in posts.
+        telegram: Upstream = "https://t.me";
+        /// Ethereum by JSON-RPC, the whole endpoint, for proofs in records of ENS names. Unset leaves
+        /// these names out.
+        ethereum_rpc: Option<Upstream> = "";
+        /// Gateway or bundler of Arweave, for keeping proofs there.
+        arweave: Upstream = "https://arweave.net";
     }
     /// How this server asks others.
     outbound: Outbound {
@@ -161,6 +224,9 @@ sections! {
         /// Whether hosts that clients choose may be in private networks and on this machine. For
         /// tests only: with it, anybody can have this server reach what only it can reach.
         allow_private: bool = "false";
+        /// Address of the name server that is asked for hosts and for TXT records, with a port unless
+        /// it is 53. Unset asks those of the system.
+        resolver: Option<NameServer> = "";
     }
 }
 
@@ -245,6 +311,21 @@ impl Config {
             .public_url
             .as_ref()
             .map(|url| url.host().to_owned())
+    }
+
+    /// The services in `[upstreams]` that have a URL.
+    pub(crate) fn services(&self) -> Vec<Service> {
+        let url = |value: &Value| UpstreamUrl::parse(value.as_str()?);
+        let keys = SECTIONS.iter().flat_map(|section| section.keys);
+        let service = |(key, value): (&Key, Value)| {
+            key.path.strip_prefix("upstreams.")?;
+            Some(Service {
+                name: key.name,
+                url: url(&value)?,
+                default: url(&(key.default_value)()),
+            })
+        };
+        keys.zip(self.each()).filter_map(service).collect()
     }
 
     /// Directory of the key files.

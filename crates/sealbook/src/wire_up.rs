@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod checkers;
 mod outgoing;
 mod router;
 
@@ -25,8 +26,8 @@ use crate::health;
 use crate::metrics::{self, Metrics};
 use router::{doors, nothing_here, wrapped};
 
-/// How long a claim holds before it is checked again.
-const RECHECK_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+pub(crate) use checkers::configured;
+pub(crate) use outgoing::outgoing;
 
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
@@ -96,8 +97,12 @@ async fn over(
     }
     let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
+    let outgoing = outgoing(config)?;
     let ports = Ports {
-        remote_names: outgoing::remote_names(config)?,
+        remote_names: outgoing.remote_names(config),
+        checkers: checkers::checkers(config)?,
+        web: Some(outgoing.web),
+        dns: Some(outgoing.dns),
         ..ports(store.clone(), timer, keys)
     };
     let engine = Engine::open(ports, settings(config))
@@ -232,6 +237,7 @@ fn open_keys(
             KeyError::OtherToxmeKey { .. } => Exit::Conflict,
             KeyError::Missing { .. }
             | KeyError::Partial { .. }
+            | KeyError::Unfinished { .. }
             | KeyError::Malformed { .. }
             | KeyError::Io { .. } => Exit::Failed,
         };
@@ -284,7 +290,7 @@ fn settings(config: &Config) -> Settings {
         merge_delay: config.log.merge_delay.0,
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
-        recheck_after: RECHECK_AFTER,
+        recheck_after: config.proofs.recheck_after.0.unwrap_or(Duration::MAX),
         limits_enabled: config.limits.enabled,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::ports::remote_names::{RemoteFault, RemoteNames};
@@ -15,6 +16,7 @@ type Answer = Result<Option<ToxId>, RemoteFault>;
 pub struct FakeNames {
     answers: Mutex<BTreeMap<String, Answer>>,
     asked: Mutex<Vec<String>>,
+    within: Mutex<Vec<Duration>>,
     answering: Semaphore,
 }
 
@@ -33,6 +35,7 @@ impl FakeNames {
         Arc::new(Self {
             answers: Mutex::default(),
             asked: Mutex::default(),
+            within: Mutex::default(),
             answering: Semaphore::new(0),
         })
     }
@@ -56,12 +59,23 @@ impl FakeNames {
         let asked = self.asked.lock();
         asked.expect("no test panics while it holds this").clone()
     }
+
+    /// The time each question was given, in order.
+    #[must_use]
+    pub fn within(&self) -> Vec<Duration> {
+        let within = self.within.lock();
+        within.expect("no test panics while it holds this").clone()
+    }
 }
 
 #[async_trait]
 impl RemoteNames for FakeNames {
-    async fn lookup(&self, domain: &Domain, name: &Name) -> Answer {
+    async fn lookup(&self, domain: &Domain, name: &Name, within: Duration) -> Answer {
         let address = format!("{name}@{domain}");
+        self.within
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(within);
         self.asked
             .lock()
             .expect("no test panics while it holds this")

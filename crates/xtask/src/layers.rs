@@ -107,7 +107,7 @@ const LAYERS: &[Layer] = &[
     Layer { krate: "hammer", may_use: &["client", "crypto", "merkle", "pgrig", "store"], tests_may_use: &[],
         outside: Outside::AllBut(&[]) },
     // Parsers of every crate, as functions.
-    Layer { krate: "fuzz", may_use: &["client", "crypto", "door-toxme", "engine", "httpkit", "merkle", "outbound", "store"], tests_may_use: &[],
+    Layer { krate: "fuzz", may_use: &["checkers", "client", "crypto", "door-toxme", "engine", "httpkit", "merkle", "outbound", "store"], tests_may_use: &[],
         outside: Outside::AllBut(&["hyper", "reqwest", "tokio"]) },
     Layer { krate: "pgrig", may_use: &[], tests_may_use: &[],
         outside: Outside::Only(&["anyhow", "rustix", "tempfile"]) },

@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Refusal};
 use crate::ports::dns::{DnsError, TxtResolver};
-use crate::ports::fetch::{FetchError, FetchLimits, Fetched, Request, WebFetcher};
+use crate::ports::fetch::{FetchError, FetchLimits, Fetched, Request, Upstream, WebFetcher};
 use crate::types::Avatar;
 
 use super::Claims;
@@ -114,6 +114,10 @@ struct Nobody;
 impl WebFetcher for Nobody {
     async fn fetch(&self, _: Request, _: FetchLimits) -> Result<Fetched, FetchError> {
         Err(FetchError::Unreachable)
+    }
+
+    fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
+        None
     }
 }
 

@@ -45,11 +45,14 @@ impl RemoteAnswers {
     }
 }
 
-/// How long an answer is kept; `None` for one that says nothing of the other domain.
-fn kept_for(answer: &Answer) -> Option<Duration> {
+/// How long an answer is kept that came within the time it was given; `None` for one that says nothing
+/// of the other domain. One that was given less than half of the whole time, because somebody else's
+/// look-up had the rest, may have been silent for want of time only.
+fn kept_for(answer: &Answer, given: Duration) -> Option<Duration> {
     match answer {
         Ok(Some(_)) => Some(REMOTE_FOUND_KEPT),
         Ok(None) => Some(REMOTE_ABSENT_KEPT),
+        Err(RemoteFault::Unreachable) if given < REMOTE_LOOKUP_TIME / 2 => None,
         Err(RemoteFault::Forbidden | RemoteFault::Unreachable | RemoteFault::Nonsense) => {
             Some(REMOTE_FAILED_KEPT)
         }
@@ -99,20 +102,20 @@ impl Names<'_> {
     }
 
     /// Asks the domain's server, or waits for an equal look-up that is under way. When whoever asked
-    /// went away before the answer came, the next who waits asks.
-    async fn asked(&self, key: &Key, now: Duration) -> Answer {
-        let answers = self.0.remote_answers();
+    /// went away before the answer came, the next who waits asks, in what is left of its own time:
+    /// nobody waits longer than [`REMOTE_LOOKUP_TIME`] in all.
+    async fn asked(&self, key: &Key, began: Duration) -> Answer {
+        let (answers, timer) = (self.0.remote_answers(), &self.0.ports().timer);
         let entry = answers.0.entry_async(key, |_, kept| {
-            if kept.until > now {
+            if kept.until > began {
                 EntryAction::Retain(kept.answer)
             } else {
                 EntryAction::ReplaceWithGuard
             }
         });
-        let too_long = self.0.ports().timer.sleep(REMOTE_LOOKUP_TIME);
         let entry = tokio::select! {
             entry = entry => entry,
-            () = too_long => return Err(RemoteFault::Unreachable),
+            () = timer.sleep(REMOTE_LOOKUP_TIME) => return Err(RemoteFault::Unreachable),
         };
         let guard = match entry {
             EntryResult::Retained(answer) => return answer,
@@ -121,18 +124,20 @@ impl Names<'_> {
                 return Err(RemoteFault::Ours("the cache did what it was not asked for"));
             }
         };
-        let answer = self.ask(key).await;
-        if let Some(time) = kept_for(&answer) {
-            let until = self.0.ports().timer.monotonic().saturating_add(time);
+        let waited = timer.monotonic().saturating_sub(began);
+        let within = REMOTE_LOOKUP_TIME.saturating_sub(waited);
+        let answer = self.ask(key, within).await;
+        if let Some(time) = kept_for(&answer, within) {
+            let until = timer.monotonic().saturating_add(time);
             // It is refused only when somebody emptied the cache meanwhile, which nobody does.
             let _kept = guard.insert(Kept { answer, until });
         }
         answer
     }
 
-    async fn ask(&self, (domain, name): &Key) -> Answer {
+    async fn ask(&self, (domain, name): &Key, within: Duration) -> Answer {
         match &self.0.ports().remote_names {
-            Some(remote) => remote.lookup(domain, name).await,
+            Some(remote) => remote.lookup(domain, name, within).await,
             None => Err(RemoteFault::Ours("nobody is there to ask")),
         }
     }

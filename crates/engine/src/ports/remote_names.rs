@@ -1,5 +1,7 @@
 //! Names at other domains.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::types::{Domain, Name, ToxId};
@@ -8,13 +10,18 @@ use crate::types::{Domain, Name, ToxId};
 #[async_trait]
 pub trait RemoteNames: Send + Sync {
     /// The Tox ID of a name; `None` when that server says that there is no such name. At most one
-    /// request leaves; it names no domain, so that the other server has nobody to ask in turn. Ends
-    /// within [`REMOTE_LOOKUP_TIME`](crate::limits::REMOTE_LOOKUP_TIME). What it answers is well
-    /// formed, and believed: nothing proves it.
+    /// request leaves; it names no domain, so that the other server has nobody to ask in turn. It ends
+    /// `within` that time, waiting for a turn of our own included. What it answers is well formed, and
+    /// believed: nothing proves it.
     ///
     /// # Errors
     /// See [`RemoteFault`].
-    async fn lookup(&self, domain: &Domain, name: &Name) -> Result<Option<ToxId>, RemoteFault>;
+    async fn lookup(
+        &self,
+        domain: &Domain,
+        name: &Name,
+        within: Duration,
+    ) -> Result<Option<ToxId>, RemoteFault>;
 }
 
 /// Why a name at another domain is not known.
@@ -29,7 +36,8 @@ pub enum RemoteFault {
     /// The answer is none to this question.
     #[error("the domain's server talks nonsense")]
     Nonsense,
-    /// Too much is being asked already.
+    /// Too much is being asked already: the time went by while we waited for a turn of our own. It
+    /// says nothing of the domain.
     #[error("too many look-ups are under way")]
     Busy,
     /// Our own failure.

@@ -132,8 +132,9 @@ async fn round(ground: &Ground, base: &Base, number: u64) -> Result<Ended> {
         start: !started,
         harmless: same && verify_code == WHOLE && started,
     };
-    // The checks are about the store; keys and what is remembered beside it are the server's to check.
-    let is_beside = !place.contains("/data/store/") && noticed.start;
+    // The checks are about the store; keys and what is remembered beside it are the server's to
+    // check, also where one of them was swapped with a file of the store that is not used any more.
+    let is_beside = is_beside_store(&place) && noticed.start;
     if !(noticed.check || noticed.verify || noticed.harmless || is_beside) {
         let what = format!("{place}: neither check finds it; {check_said}");
         findings.add(Broken::Other, what);
@@ -152,6 +153,13 @@ async fn round(ground: &Ground, base: &Base, number: u64) -> Result<Ended> {
         findings,
         kept,
     })
+}
+
+/// Whether one of the paths in what was done is not of the store.
+fn is_beside_store(place: &str) -> bool {
+    place
+        .split(' ')
+        .any(|word| word.contains("/data/") && !word.contains("/data/store/"))
 }
 
 /// Starts the server on the damage and asks it; whether it works as if nothing had happened, and
@@ -213,4 +221,25 @@ async fn ready(connection: &mut Connection, server: &mut Server) -> Result<bool>
     let answer = answer.with_context(|| server.last_words())?;
     let said = String::from_utf8_lossy(&answer.body);
     Ok(!said.contains("read-only"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_the_store_is_told_from_one_of_it() {
+        assert!(is_beside_store(
+            "/t/data/keys/log.key: bit 1 of byte 2 of 65 flipped"
+        ));
+        assert!(is_beside_store(
+            "/t/data/store/fjall/v1 and /t/data/keys/log.key swapped"
+        ));
+        assert!(!is_beside_store(
+            "/t/data/store/fjall/v1 and /t/data/store/commits swapped"
+        ));
+        assert!(!is_beside_store(
+            "/t/data/store/commits: cut from 9 bytes to 1"
+        ));
+    }
 }

@@ -14,7 +14,10 @@ const ADDRESSES_MAX: usize = 4;
 pub(super) type Rule = fn(IpAddr) -> bool;
 
 /// Resolves hosts, and keeps forbidden addresses back. The client asks once for each connection and
-/// dials nothing else, so that no second answer of a name server can differ from the one looked at.
+/// dials nothing but what it got, so that no second answer can come between looking and dialling. The
+/// resolver may answer from its memory, and what it answers is looked at all the same: nothing here is
+/// remembered from one connection to the next. A host that is an address in the URL is never asked
+/// for; such a URL comes from the operator only (see `target`).
 pub(super) struct Guard {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) is_forbidden: Rule,

@@ -113,6 +113,56 @@ fn every_missing_file_is_named_and_nothing_is_written() {
     }
 }
 
+/// The state after a cut at any step of making the keys.
+#[test]
+fn a_first_start_that_was_cut_short_goes_on() {
+    // While they are written: any number of files, the last one torn.
+    for written in 0..=FILES.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let unfinished = dir.path().join("unfinished");
+        fs::create_dir(&unfinished).unwrap();
+        for name in FILES.iter().take(written) {
+            fs::write(unfinished.join(name), "ab").unwrap();
+        }
+        let keys = open(dir.path(), true, &OsRng).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), FILES.len());
+        let again = open(dir.path(), true, &OsRng).unwrap();
+        assert_eq!(public(&again), public(&keys));
+    }
+    // While they are moved: any number of them in their places.
+    for moved in 0..=FILES.len() {
+        let (dir, keys) = made();
+        let dir = dir.path().join("keys");
+        let finished = dir.join("finished");
+        fs::create_dir(&finished).unwrap();
+        for name in FILES.iter().skip(moved) {
+            fs::rename(dir.join(name), finished.join(name)).unwrap();
+        }
+        let again = open(&dir, true, &OsRng).unwrap();
+        assert_eq!(public(&again), public(&keys), "the same keys");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), FILES.len());
+    }
+}
+
+#[test]
+fn keys_of_a_first_start_that_was_cut_short_replace_none() {
+    let (dir, keys) = made();
+    let dir = dir.path().join("keys");
+    let finished = dir.join("finished");
+    fs::create_dir(&finished).unwrap();
+    fs::copy(dir.join(TOXME_KEY), finished.join(TOXME_KEY)).unwrap();
+    let before = contents(&dir);
+    let error = open(&dir, true, &OsRng).err().unwrap();
+    assert!(
+        error.to_string().contains("toxme.key is there too"),
+        "{error}"
+    );
+    assert_eq!(contents(&dir), before);
+    // A store that is not empty was made with the keys in their places.
+    let again = open(&dir, false, &OsRng).unwrap();
+    assert_eq!(public(&again), public(&keys));
+}
+
 #[test]
 fn what_is_no_key_is_named_with_a_reason() {
     for (text, reason) in [

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::platforms::{self, MEMBERS};
 use super::schema::{Key, Section};
 use super::{Loaded, SECTIONS};
 
@@ -22,6 +23,17 @@ pub(crate) fn default_file() -> String {
             push(&mut text, &key.docs.join("\n#"));
             push(&mut text, &format!("#{} = {}", key.name, example(key)));
         }
+    }
+    text.push_str(
+        "\n# A service that the server does not know; as many sections as there are services.\n",
+    );
+    push(&mut text, "# [[platform]]");
+    for member in MEMBERS {
+        push(&mut text, &format!("#\n# {}", member.about));
+        push(
+            &mut text,
+            &format!("# {} = {}", member.name, member.example),
+        );
     }
     text
 }
@@ -42,6 +54,7 @@ pub(crate) fn markdown() -> String {
     for section in SECTIONS {
         push_section(&mut text, section);
     }
+    push_platforms(&mut text);
     text
 }
 
@@ -82,6 +95,26 @@ fn push_section(text: &mut String, section: &Section) {
     }
 }
 
+fn push_platforms(text: &mut String) {
+    text.push_str(PLATFORMS);
+    for member in MEMBERS {
+        push(text, &format!("\n### `platform.{}`\n", member.name));
+        push(text, member.about);
+        push(text, &format!("\n- value: {}", member.kind));
+        push(text, &format!("- example: `{}`", member.example));
+    }
+}
+
+const PLATFORMS: &str = "
+## `[[platform]]`
+
+A service that the server does not know: where a post is, who wrote it, and where its signature
+stands. There may be up to 64 such sections, in the file only. Members of JSON are named by JSON
+Pointer; a key that is left out is unset. Patterns are regular expressions without look-around and
+back references; `^` and `$` are the ends of a line. Try it with
+`sealbook platform test NAME IDENTITY LOCATION`, which shows each step.
+";
+
 /// Lines of a description as the lines of one paragraph.
 fn joined(docs: &[&str]) -> String {
     let lines: Vec<&str> = docs.iter().map(|line| line.trim()).collect();
@@ -112,6 +145,12 @@ pub(crate) fn shown(loaded: &Loaded, with_origin: bool) -> String {
             }
         }
     }
+    for keys in &loaded.config.platforms {
+        push(&mut text, "\n[[platform]]");
+        for (name, value) in platforms::shown(keys) {
+            push(&mut text, &format!("{name} = {}", toml(&value)));
+        }
+    }
     text
 }
 
@@ -125,6 +164,11 @@ pub(crate) fn shown_json(loaded: &Loaded) -> Value {
             key.path.to_owned(),
             json!({ "value": value, "origin": origin }),
         );
+    }
+    let platforms = loaded.config.platforms.iter().map(platforms::shown);
+    let platforms: Vec<Value> = platforms.map(Value::Object).collect();
+    if !platforms.is_empty() {
+        all.insert("platform".to_owned(), platforms.into());
     }
     Value::Object(all)
 }

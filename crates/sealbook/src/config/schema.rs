@@ -66,13 +66,17 @@ macro_rules! sections {
         pub(crate) struct Config {$(
             $(#[doc = $about])+
             pub(crate) $section: $Section,
-        )+}
+        )+
+            /// Services that the operator describes, in the order of the file.
+            pub(crate) platforms: Vec<checkers::configured::PlatformKeys>,
+        }
 
         impl Config {
             /// Reads every key; `None` when one cannot be read.
             fn read(values: &mut $crate::config::sources::Values) -> Option<Self> {
                 $(let $section = $Section::read(values);)+
-                Some(Self { $($section: $section?,)+ })
+                let platforms = std::mem::take(&mut values.platforms);
+                Some(Self { $($section: $section?,)+ platforms })
             }
 
             /// The value of every key, in the order of [`SECTIONS`].

@@ -7,11 +7,13 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use checkers::configured::PlatformKeys;
 use store::redacted;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::SECTIONS;
+use super::platforms::{self, PLATFORMS_MAX, Placed};
 use super::problem::{Problem, nearest};
 use super::schema::{Key, Setting};
 
@@ -78,6 +80,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Values {
     found: BTreeMap<&'static str, (Raw, Origin)>,
+    /// The `[[platform]]` sections.
+    pub(crate) platforms: Vec<PlatformKeys>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -131,6 +135,10 @@ impl Values {
         for (name, value) in table {
             let place = file.place(name.span());
             let name = name.into_inner();
+            if name == platforms::SECTION {
+                self.read_platforms(file, &place, value.into_inner());
+                continue;
+            }
             let Some(section) = SECTIONS.iter().find(|section| section.name == name) else {
                 let names = SECTIONS.iter().map(|section| section.name);
                 let meant = did_you_mean(nearest(&name, names).map(|name| format!("[{name}]")));
@@ -152,29 +160,47 @@ impl Values {
         }
     }
 
+    /// Takes the `[[platform]]` sections.
+    fn read_platforms(&mut self, file: &File<'_>, at: &Origin, value: DeValue<'_>) {
+        let DeValue::Array(sections) = value else {
+            return self.wrong(at, "platform: there may be several: write [[platform]]");
+        };
+        if sections.len() > PLATFORMS_MAX {
+            let said = format!("platform: there are more than {PLATFORMS_MAX}");
+            return self.wrong(at, said);
+        }
+        for section in sections {
+            let place = file.place(section.span());
+            let DeValue::Table(table) = section.into_inner() else {
+                self.wrong(place, "platform: is a section: write [[platform]]");
+                continue;
+            };
+            self.read_platform(file, &place, table);
+        }
+    }
+
+    fn read_platform(&mut self, file: &File<'_>, at: &Origin, table: DeTable<'_>) {
+        let values = table.into_iter().map(|(name, value)| {
+            let place = file.place(value.span());
+            let raw = raw(value.into_inner());
+            (name.into_inner().into_owned(), Placed { raw, place })
+        });
+        match platforms::read(&values.collect(), at) {
+            Ok(keys) if self.platforms.iter().any(|it| it.name == keys.name) => {
+                let said = format!("platform.name: there is a {} already", keys.name);
+                self.wrong(at, said);
+            }
+            Ok(keys) => self.platforms.push(keys),
+            Err(wrong) => wrong
+                .into_iter()
+                .for_each(|(place, said)| self.wrong(place, said)),
+        }
+    }
+
     fn put(&mut self, key: &'static Key, file: &File<'_>, value: Spanned<DeValue<'_>>) {
         let origin = file.place(value.span());
-        let raw = match value.into_inner() {
-            DeValue::String(text) => Raw::Text(text.into_owned()),
-            DeValue::Boolean(flag) => Raw::Flag(flag),
-            DeValue::Array(items) => items
-                .iter()
-                .map(|item| item.get_ref().as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .map_or_else(
-                    || Raw::Other("a list with something that is not a string".into()),
-                    Raw::List,
-                ),
-            DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
-                .map_or_else(
-                    |_| Raw::Other("a number that is too large".into()),
-                    Raw::Number,
-                ),
-            other @ (DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_)) => {
-                Raw::Other(format!("a value of type {}", other.type_str()))
-            }
-        };
-        self.found.insert(key.path, (raw, origin));
+        self.found
+            .insert(key.path, (raw(value.into_inner()), origin));
     }
 
     /// Takes every variable that looks like `SEALBOOK_SECTION__KEY`. Others that start alike are
@@ -238,6 +264,30 @@ impl Values {
             place: place.to_string(),
             said: said.into(),
         });
+    }
+}
+
+/// A value of the file.
+fn raw(value: DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.into_owned()),
+        DeValue::Boolean(flag) => Raw::Flag(flag),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| item.get_ref().as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map_or_else(
+                || Raw::Other("a list with something that is not a string".into()),
+                Raw::List,
+            ),
+        DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+            .map_or_else(
+                |_| Raw::Other("a number that is too large".into()),
+                Raw::Number,
+            ),
+        other @ (DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_)) => {
+            Raw::Other(format!("a value of type {}", other.type_str()))
+        }
     }
 }
 

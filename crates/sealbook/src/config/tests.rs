@@ -41,6 +41,20 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("toxme.require_secure", "false", "false"),
     ("toxme.strict_possession", "false", "false"),
     ("toxme.remote_lookups", "true", "true"),
+    ("proofs.recheck_after", "12h", "\"12h\""),
+    (
+        "proofs.discord_token_file",
+        "/etc/discord",
+        "\"/etc/discord\"",
+    ),
+    (
+        "proofs.twitter_token_file",
+        "/etc/twitter",
+        "\"/etc/twitter\"",
+    ),
+    ("proofs.github_token_file", "/etc/github", "\"/etc/github\""),
+    ("proofs.twitter", "api, oembed", "[\"api\", \"oembed\"]"),
+    ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
     ("web.title", "Names & keys", "\"Names & keys\""),
@@ -57,12 +71,121 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         "https://{host}:8443/api",
         "\"https://{host}:8443/api\"",
     ),
+    (
+        "upstreams.github_api",
+        "http://127.0.0.1:9000/gh",
+        "\"http://127.0.0.1:9000/gh\"",
+    ),
+    (
+        "upstreams.github_gist_raw",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_syndication",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_oembed",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.twitter_api",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.dns_over_https",
+        "https://dns.example/dns-query",
+        "\"https://dns.example/dns-query\"",
+    ),
+    (
+        "upstreams.activitypub",
+        "http://127.0.0.1:9000/{host}",
+        "\"http://127.0.0.1:9000/{host}\"",
+    ),
+    (
+        "upstreams.keybase_pub",
+        "http://127.0.0.1:9000/{identity}",
+        "\"http://127.0.0.1:9000/{identity}\"",
+    ),
+    (
+        "upstreams.https",
+        "http://[::1]:9000/{host}",
+        "\"http://[::1]:9000/{host}\"",
+    ),
+    (
+        "upstreams.minds",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.steam",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.dotbit",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.tiktok",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.discord_api",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.telegram",
+        "http://127.0.0.1:9000",
+        "\"http://127.0.0.1:9000\"",
+    ),
+    (
+        "upstreams.ethereum_rpc",
+        "http://127.0.0.1:8545",
+        "\"http://127.0.0.1:8545\"",
+    ),
+    (
+        "upstreams.arweave",
+        "http://127.0.0.1:1984",
+        "\"http://127.0.0.1:1984\"",
+    ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
+    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
     SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+#[test]
+fn an_upstream_is_the_operator_s_when_its_url_is() {
+    let set = [
+        "upstreams.minds=http://127.0.0.1:9000",
+        "upstreams.steam=https://steamcommunity.com",
+    ];
+    let config = load_from("", &[], &set).1.unwrap().config;
+    let services = config.services();
+    let names = "toxme github_api github_gist_raw twitter_syndication twitter_oembed twitter_api \
+        activitypub keybase_pub https minds steam dotbit tiktok discord_api telegram arweave";
+    let found: Vec<_> = services.iter().map(|service| service.name).collect();
+    assert_eq!(found, names.split_whitespace().collect::<Vec<_>>());
+    for service in services {
+        let is_default = service.default.as_ref() == Some(&service.url);
+        assert_eq!(is_default, service.name != "minds", "{service:?}");
+    }
+    let set = ["upstreams.ethereum_rpc=http://127.0.0.1:8545"];
+    let config = load_from("", &[], &set).1.unwrap().config;
+    let all = config.services();
+    let rpc = all.iter().find(|service| service.name == "ethereum_rpc");
+    assert_eq!(rpc.unwrap().default, None);
 }
 
 /// What TLS needs besides the key in question.
@@ -305,6 +428,10 @@ fn values_that_are_out_of_bounds_are_refused() {
         "names.release_after=99999999999999999999d",
         "names.release_after=9999999999999999d",
         "names.release_after=1w",
+        "proofs.twitter=mail",
+        "proofs.disabled=facebook",
+        "outbound.resolver=dns.example",
+        "outbound.resolver=9.9.9.9:0",
     ] {
         let said = problems("", &[], &[set]);
         let (key, value) = set.split_once('=').unwrap();
@@ -388,7 +515,11 @@ fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(live.matches(" = ").count(), keys().count());
+    let set = live.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(
+        set.filter(|line| line.contains(" = ")).count(),
+        keys().count()
+    );
     let (_, live) = load_from(&live, &[], &[]);
     assert_eq!(
         shown(&commented.unwrap(), false),
@@ -467,4 +598,78 @@ fn a_password_is_never_shown() {
         said.contains("postgre://me:***@db") && !said.contains(SECRET),
         "{said}"
     );
+}
+
+const PLATFORM: &str = "[[platform]]\nname = \"forum\"\n\
+                        url = \"https://forum.example/p/{location}.json\"\n\
+                        author = \"/author\"\ntext = \"/text\"\nhtml = true\n";
+
+#[test]
+fn platforms_are_read_and_shown() {
+    let file = format!("{PLATFORM}\n{}", PLATFORM.replace("forum\"", "other\""));
+    let loaded = load_from(&file, &[], &[]).1.unwrap();
+    let names = loaded.config.platforms.iter().map(|keys| &keys.name);
+    assert_eq!(names.collect::<Vec<_>>(), ["forum", "other"]);
+    let [forum, _] = loaded.config.platforms.as_slice() else {
+        unreachable!("there are two");
+    };
+    assert_eq!(forum.author.as_deref(), Some("/author"));
+    assert!(forum.html);
+    let again = load_from(&shown(&loaded, true), &[], &[]).1.unwrap();
+    assert_eq!(again.config.platforms, loaded.config.platforms);
+    let object = shown_json(&loaded);
+    assert_eq!(object["platform"][0]["url"], forum.url.as_str());
+}
+
+#[test]
+fn what_is_wrong_with_a_platform_is_told_with_its_place() {
+    for (from, to, place, said) in [
+        (
+            "forum\"",
+            "github\"",
+            "2:8",
+            "platform.name: github is a service",
+        ),
+        ("https", "ftp", "3:7", "platform.url: expected an https URL"),
+        (
+            "/author",
+            "author",
+            "4:10",
+            "platform.author: expected a JSON Pointer",
+        ),
+        (
+            "true",
+            "\"yes\"",
+            "6:8",
+            "platform.html: expected true or false",
+        ),
+        ("html", "htm", "6:7", "platform.htm: unknown key"),
+        (
+            "author = \"/author\"",
+            "",
+            "1:1",
+            "platform.author: set author",
+        ),
+    ] {
+        let told = problems(&PLATFORM.replace(from, to), &[], &[]);
+        assert!(told.contains(&format!(":{place}: {said}")), "{to}: {told}");
+    }
+    for (file, said) in [
+        (
+            PLATFORM.replace("[[platform]]", "[platform]"),
+            "write [[platform]]",
+        ),
+        ("platform = [1]".to_owned(), "write [[platform]]"),
+        (format!("{PLATFORM}{PLATFORM}"), "there is a forum already"),
+        (PLATFORM.repeat(65), "there are more than 64"),
+    ] {
+        let told = problems(&file, &[], &[]);
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn ways_to_a_tweet_are_named_once() {
+    let said = problems("", &[], &["proofs.twitter=api,api"]);
+    assert!(said.ends_with("found \"api\" twice"), "{said}");
 }

@@ -10,6 +10,7 @@ use outbound::fetch::UpstreamUrl;
 use serde_json::Value;
 use url::Url;
 
+use super::lists::list;
 use super::schema::Setting;
 use super::sources::Raw;
 
@@ -243,14 +244,7 @@ impl Setting for Proxies {
     const KIND: &'static str = "a list of addresses, networks or \"unix\"";
 
     fn read(raw: &Raw) -> Result<Self, String> {
-        let entries = match raw {
-            Raw::List(entries) => entries.clone(),
-            Raw::Words(words) => split(words),
-            Raw::Text(text) => return Err(format!("{} without brackets", found(text))),
-            Raw::Flag(_) | Raw::Number(_) | Raw::Other(_) => {
-                return Err(text(raw).err().unwrap_or_default());
-            }
-        };
+        let entries = list(raw)?;
         match TrustedProxies::parse(&entries) {
             Ok(parsed) => Ok(Self { entries, parsed }),
             Err(bad) => Err(found(&bad.entry)),
@@ -260,24 +254,6 @@ impl Setting for Proxies {
     fn show(&self) -> Value {
         self.entries.clone().into()
     }
-}
-
-/// A list in a flag or a variable: with commas between, or as in the file, in brackets and quotes.
-fn split(words: &str) -> Vec<String> {
-    let words = words.trim();
-    let (words, quotes): (&str, &[char]) = match words
-        .strip_prefix('[')
-        .and_then(|words| words.strip_suffix(']'))
-    {
-        Some(inner) => (inner, &['"', '\'']),
-        None => (words, &[]),
-    };
-    words
-        .split(',')
-        .map(|entry| entry.trim().trim_matches(quotes))
-        .filter(|entry| !entry.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The origin line of a log.
@@ -312,7 +288,8 @@ impl Setting for LogOrigin {
 pub(crate) struct Upstream(pub(crate) UpstreamUrl);
 
 impl Setting for Upstream {
-    const KIND: &'static str = "an https URL, such as \"https://{host}/api\"";
+    const KIND: &'static str =
+        "an https URL, or http for a host of your choice, such as \"https://{host}/api\"";
 
     fn read(raw: &Raw) -> Result<Self, String> {
         let text = text(raw)?;
@@ -392,24 +369,5 @@ fn written(duration: Duration) -> String {
         _ if total == 0 => "0s".to_owned(),
         Some((unit, millis)) => format!("{}{unit}", total / u128::from(*millis)),
         None => format!("{total}ms"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-
-    #[test]
-    fn lists_are_read_with_and_without_brackets() {
-        for words in [
-            "10.0.0.0/8,unix",
-            " 10.0.0.0/8 , unix ,",
-            "[\"10.0.0.0/8\", 'unix']",
-        ] {
-            assert_eq!(split(words), ["10.0.0.0/8", "unix"], "{words}");
-        }
-        for words in ["", "[]", " , "] {
-            assert!(split(words).is_empty(), "{words}");
-        }
     }
 }

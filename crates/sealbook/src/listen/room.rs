@@ -5,14 +5,23 @@
 //! for the rest of one's head, and busy while a request is being read or answered. When there is no
 //! place left, the one that has been idle longest gives way: to the client it looks like the end of
 //! an idle connection, which every client must expect. A busy one gives way only after
-//! [`BUSY_TIME`], which is longer than answers take, so that it holds for bodies that trickle in.
-//! Everything here is done when connections come and go, and nothing but two stores for a request.
+//! [`BUSY_TIME`](engine::limits::BUSY_TIME), which is longer than answers take, so that it holds for
+//! bodies that trickle in.
+//!
+//! The choice is exact for any number of places. A request changes nothing but two numbers of its
+//! seat, so the seats stand in the order of what was known of them when they were looked at last,
+//! which is never later than the truth: the first whose place still agrees with its seat is the
+//! longest idle of all. One that does not agree goes to its true place, and one that is found busy to
+//! those that are watched until they end. Each such move is paid for by a request of the moved
+//! connection, so that a place costs O(log n) for each accepted connection and each request, and
+//! nothing at all for requests while there are places left.
+
+mod order;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use httpkit::client_ip::TrustedProxies;
 use tokio::time::Instant;
@@ -20,11 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Connections;
 
-/// How long a connection may be busy before it may have to give way.
-const BUSY_TIME: Duration = Duration::from_secs(5);
-/// Places looked at to find one that gives way: enough that it is one of the longest idle, and few
-/// enough that a flood of connections costs little.
-const LOOKED_AT: usize = 128;
+use order::Order;
 
 /// How many may be connected.
 #[derive(Clone, Debug)]
@@ -56,16 +61,20 @@ pub(super) struct Room {
 
 #[derive(Default)]
 struct Taken {
-    seats: Vec<Arc<Seat>>,
+    seats: Order,
     by_source: HashMap<IpAddr, usize>,
-    /// Where the next look for one that gives way begins.
-    next: usize,
+    /// How many seats there were so far.
+    numbered: u64,
 }
 
 /// One connection's place.
-pub(super) struct Seat {
-    /// Where it stands among the seats. Changed under the lock.
-    at: AtomicU64,
+struct Seat {
+    /// Unlike any other's, and above those of before.
+    number: u64,
+    /// The moment by which it stands in its order, at most `since_ms`. Changed under the lock.
+    known_ms: AtomicU64,
+    /// Whether it stands among the busy. Changed under the lock.
+    is_watched: AtomicBool,
     /// `None` for who is exempt.
     source: Option<IpAddr>,
     /// Requests being read or answered.
@@ -126,19 +135,23 @@ impl Room {
             return Err(NoPlace::Address);
         }
         if taken.seats.len() >= self.places.all {
-            let gives_way = taken.longest_idle(self.now_ms()).ok_or(NoPlace::Full)?;
+            let gives_way = taken.seats.gives_way(self.now_ms()).ok_or(NoPlace::Full)?;
             gives_way.leave.cancel();
             taken.remove(&gives_way);
             self.counts.evicted.inc();
         }
+        taken.numbered = taken.numbered.saturating_add(1);
+        let now_ms = self.now_ms();
         let seat = Arc::new(Seat {
-            at: AtomicU64::new(taken.seats.len() as u64),
+            number: taken.numbered,
+            known_ms: AtomicU64::new(now_ms),
+            is_watched: AtomicBool::new(false),
             source,
             requests: AtomicU32::new(0),
-            since_ms: AtomicU64::new(self.now_ms()),
+            since_ms: AtomicU64::new(now_ms),
             leave: all_leave.child_token(),
         });
-        taken.seats.push(seat.clone());
+        taken.seats.insert(seat.clone());
         if let Some(source) = source {
             *taken.by_source.entry(source).or_default() += 1;
         }
@@ -158,38 +171,10 @@ impl Room {
 }
 
 impl Taken {
-    /// One of the longest idle, or of the longest busy when none is idle.
-    fn longest_idle(&mut self, now_ms: u64) -> Option<Arc<Seat>> {
-        let count = self.seats.len();
-        let looked_at = count.min(LOOKED_AT);
-        let first = self.next.checked_rem(count)?;
-        self.next = first.saturating_add(looked_at);
-        let busy_ms = u64::try_from(BUSY_TIME.as_millis()).unwrap_or(u64::MAX);
-        let seats = self.seats.iter().cycle().skip(first).take(looked_at);
-        let rank = |seat: &&Arc<Seat>| {
-            let since_ms = seat.since_ms.load(Ordering::Relaxed);
-            let is_busy = seat.requests.load(Ordering::Relaxed) > 0;
-            let may_go = !is_busy || now_ms.saturating_sub(since_ms) >= busy_ms;
-            may_go.then_some((is_busy, since_ms))
-        };
-        let candidates = seats.filter_map(|seat| Some((rank(&seat)?, seat)));
-        let chosen = candidates.min_by_key(|(rank, _)| *rank);
-        chosen.map(|(_, seat)| seat.clone())
-    }
-
     /// Frees a seat, unless it was freed before.
-    fn remove(&mut self, seat: &Arc<Seat>) {
-        let at = usize::try_from(seat.at.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        if !self
-            .seats
-            .get(at)
-            .is_some_and(|found| Arc::ptr_eq(found, seat))
-        {
+    fn remove(&mut self, seat: &Seat) {
+        if !self.seats.remove(seat) {
             return;
-        }
-        self.seats.swap_remove(at);
-        if let Some(moved) = self.seats.get(at) {
-            moved.at.store(at as u64, Ordering::Relaxed);
         }
         let Some(source) = seat.source else { return };
         if let Some(held) = self.by_source.get_mut(&source) {
@@ -201,6 +186,16 @@ impl Taken {
     }
 }
 
+impl Seat {
+    fn since_ms(&self) -> u64 {
+        self.since_ms.load(Ordering::SeqCst)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+}
+
 impl Ticket {
     /// Says when the connection must go.
     pub(super) fn leave(&self) -> &CancellationToken {
@@ -209,12 +204,12 @@ impl Ticket {
 
     /// A request has begun; it ends when what is returned is dropped.
     pub(super) fn request(&self) -> Busy {
-        self.seat.requests.fetch_add(1, Ordering::Relaxed);
         let busy = Busy {
             room: self.room.clone(),
             seat: self.seat.clone(),
         };
         busy.note();
+        self.seat.requests.fetch_add(1, Ordering::SeqCst);
         busy
     }
 }
@@ -235,14 +230,19 @@ pub(super) struct Busy {
 impl Busy {
     fn note(&self) {
         let now_ms = self.room.now_ms();
-        self.seat.since_ms.store(now_ms, Ordering::Relaxed);
+        self.seat.since_ms.fetch_max(now_ms, Ordering::SeqCst);
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         self.note();
-        self.seat.requests.fetch_sub(1, Ordering::Relaxed);
+        self.seat.requests.fetch_sub(1, Ordering::SeqCst);
+        // Whoever puts it among the busy looks at the requests once more after that, so either this
+        // sees that it stands there or that sees that no request is left.
+        if self.seat.is_watched.load(Ordering::SeqCst) {
+            self.room.lock().seats.ended(&self.seat);
+        }
     }
 }
 
@@ -266,6 +266,10 @@ fn source(peer: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use engine::limits::BUSY_TIME;
+
     use super::*;
 
     fn room(all: usize, per_address: usize, exempt: &[&str]) -> Arc<Room> {
@@ -309,6 +313,98 @@ mod tests {
         drop((fourth, fifth));
         assert_eq!(room.lock().seats.len(), 0);
         assert_eq!(room.lock().by_source.len(), 0);
+        assert_eq!(room.counts.open.get(), 0);
+    }
+
+    /// More seats than any part of them that a look could be content with.
+    const MANY: usize = 1000;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_idle_one_of_many_is_found() {
+        for at in [0, 1, 499, 500, MANY - 1] {
+            let room = room(MANY, MANY, &[]);
+            let tickets: Vec<_> = (0..MANY)
+                .map(|_| enter(&room, "192.0.2.1").unwrap())
+                .collect();
+            tokio::time::advance(Duration::from_millis(10)).await;
+            let mut busy: Vec<_> = tickets.iter().map(Ticket::request).collect();
+            assert_eq!(enter(&room, "192.0.2.2").err(), Some(NoPlace::Full));
+            // Every seat is watched now; the one whose request ends comes back.
+            drop(busy.swap_remove(at));
+            let _new = enter(&room, "192.0.2.2").unwrap();
+            let left = |ticket: &Ticket| ticket.leave().is_cancelled();
+            let gone: Vec<_> = (0..MANY).filter(|at| left(&tickets[*at])).collect();
+            assert_eq!(gone, [at]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_they_go_in_the_order_of_their_silence() {
+        let room = room(MANY, 2 * MANY, &[]);
+        let tickets: Vec<_> = (0..MANY)
+            .map(|_| enter(&room, "192.0.2.1").unwrap())
+            .collect();
+        // Each says something in another order than they came in: 7 and 1000 have no common factor.
+        let order: Vec<_> = (0..MANY).map(|at| at * 7 % MANY).collect();
+        for at in &order {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            drop(tickets[*at].request());
+        }
+        let mut newcomers = Vec::new();
+        for at in &order {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            assert!(!tickets[*at].leave().is_cancelled());
+            newcomers.push(enter(&room, "192.0.2.1").unwrap());
+            assert!(tickets[*at].leave().is_cancelled());
+        }
+        drop(tickets);
+        assert_eq!(room.lock().seats.len(), MANY);
+        drop(newcomers);
+        assert_eq!(room.lock().seats.len(), 0);
+        assert_eq!(room.lock().by_source.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_busy_ones_the_longest_goes_and_one_that_begins_anew_counts_anew() {
+        let room = room(2, 100, &[]);
+        let (first, second) = (
+            enter(&room, "192.0.2.1").unwrap(),
+            enter(&room, "192.0.2.2").unwrap(),
+        );
+        let old = first.request();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let _stuck = second.request();
+        assert_eq!(enter(&room, "192.0.2.3").err(), Some(NoPlace::Full));
+        // A second request on the first connection, which is still busy with the other.
+        tokio::time::advance(BUSY_TIME / 2).await;
+        let _young = first.request();
+        drop(old);
+        tokio::time::advance(BUSY_TIME / 2).await;
+        let _third = enter(&room, "192.0.2.3").unwrap();
+        assert!(second.leave().is_cancelled());
+        assert!(!first.leave().is_cancelled());
+    }
+
+    #[test]
+    fn seats_that_come_and_go_on_threads_are_all_freed() {
+        let room = room(8, 1000, &[]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let Ok(ticket) = enter(&room, "192.0.2.1") else {
+                            continue;
+                        };
+                        let (one, two) = (ticket.request(), ticket.request());
+                        let _refused = enter(&room, "192.0.2.2");
+                        drop((one, two));
+                    }
+                });
+            }
+        });
+        let taken = room.lock();
+        assert_eq!((taken.seats.len(), taken.by_source.len()), (0, 0));
+        drop(taken);
         assert_eq!(room.counts.open.get(), 0);
     }
 

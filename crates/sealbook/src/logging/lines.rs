@@ -1,5 +1,11 @@
 //! The form of a line. Whatever a field holds, an event is one line, nothing in it moves a terminal's
 //! cursor, and it has a bounded length.
+//!
+//! A line of text can be read back, and none can be made to say what was not said. After the time and
+//! the level comes the message, then for each field a blank, its name, `=` and its value. A value is
+//! in quotes unless it is one plain word. A message has no `=` of its own and a word no quote and no
+//! backslash; what may not stand somewhere is written as a backslash and what Rust writes behind one:
+//! `\\`, `\"`, `\n`, `\u{202e}`.
 
 use std::fmt::{self, Write as _};
 
@@ -89,8 +95,10 @@ fn push_json(line: &mut String, name: &str, value: &Value) {
     }
     for char in format!("\"{name}\":{value}").chars() {
         if is_unsafe(char) {
-            // A String takes whatever is written to it; none of these needs more than four digits.
-            let _ = write!(line, "\\u{:04x}", u32::from(char));
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                // A String takes whatever is written to it.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
         } else {
             line.push(char);
         }
@@ -106,7 +114,7 @@ fn text_line(time: &str, event: &Event<'_>, with_colour: bool) -> String {
         ("", "")
     };
     let mut line = format!("{time} {on}{:>5}{off} ", level.as_str());
-    push_plain(&mut line, &fields.message);
+    push_escaped(&mut line, &fields.message, '=');
     for (name, value) in &fields.others {
         line.push(' ');
         line.push_str(name);
@@ -115,39 +123,48 @@ fn text_line(time: &str, event: &Event<'_>, with_colour: bool) -> String {
             Value::String(text) if is_word(text) => line.push_str(text),
             Value::String(text) => {
                 line.push('"');
-                push_plain(&mut line, &text.replace('"', "\\\""));
+                push_escaped(&mut line, text, '"');
                 line.push('"');
             }
             Value::Null
             | Value::Bool(_)
             | Value::Number(_)
             | Value::Array(_)
-            | Value::Object(_) => push_plain(&mut line, &value.to_string()),
+            | Value::Object(_) => push_escaped(&mut line, &value.to_string(), '\\'),
         }
     }
     line
 }
 
-fn push_plain(line: &mut String, text: &str) {
+/// Writes a text without what is unsafe, without backslashes of its own, and without `mark`.
+fn push_escaped(line: &mut String, text: &str, mark: char) {
     for char in text.chars() {
-        if is_unsafe(char) {
-            line.extend(char.escape_default());
-        } else {
-            line.push(char);
+        match char {
+            '\\' | '"' if char == '\\' || char == mark => line.extend(['\\', char]),
+            _ if is_unsafe(char) => line.extend(char.escape_default()),
+            _ if char == mark => line.extend(char.escape_unicode()),
+            _ => line.push(char),
         }
     }
 }
 
 fn is_word(text: &str) -> bool {
-    let plain = |char: char| !char.is_whitespace() && !is_unsafe(char) && char != '"';
+    let marks = ['"', '\\'];
+    let plain = |char: char| !(char.is_whitespace() || is_unsafe(char) || marks.contains(&char));
     !text.is_empty() && text.chars().all(plain)
 }
 
-/// Controls, other ends of lines, and what turns the direction of text.
+/// What ends a line, moves a cursor, or cannot be seen and changes how the rest looks: controls,
+/// separators of lines and paragraphs, and format characters (categories Cc, Zl, Zp and Cf), which
+/// turn the direction of text, join it, or hide in it.
 fn is_unsafe(char: char) -> bool {
     char.is_control()
-        || matches!(char, '\u{2028}' | '\u{2029}')
-        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(char,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn colour(level: &Level) -> &'static str {

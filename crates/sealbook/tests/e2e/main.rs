@@ -11,6 +11,7 @@ mod convert;
 mod harness;
 mod import;
 mod operate;
+mod platform;
 mod postgres;
 mod remote;
 mod serve;

@@ -133,7 +133,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, Base1024Fault> {
             rest => rest,
         };
         let padding = 4_usize.saturating_sub(group.len());
-        let bits = group.iter().fold(0, |bits, number| bits << 10 | number) << (10 * padding);
+        let bits = group.iter().fold(0_u64, |bits, number| bits << 10 | number) << (10 * padding);
         let [_, _, _, own @ ..] = bits.to_be_bytes();
         let (kept, zeros) = own.split_at(taken);
         if zeros.iter().any(|byte| *byte != 0) {

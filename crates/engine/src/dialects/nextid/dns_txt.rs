@@ -27,9 +27,9 @@ pub fn parse_dns_txt(data: &str) -> Option<DnsPost> {
     if data.len() > DNS_TXT_BYTES_MAX {
         return None;
     }
-    let data = data.trim_matches([' ', '\t']);
-    let text = if data.starts_with('"') {
-        joined(data)?
+    let zone_file = data.trim_matches([' ', '\t']);
+    let text = if zone_file.starts_with('"') {
+        joined(zone_file)?
     } else {
         data.to_owned()
     };

@@ -6,31 +6,31 @@
 #[must_use]
 pub fn text_of_html(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
+    // No tag begins after the last end of one; so none is looked for in vain, however many begin.
+    let tags_end = html.rfind('>').unwrap_or_default();
     let mut rest = html;
     while let Some(at) = rest.find(['<', '&']) {
         let (plain, special) = rest.split_at(at);
         text.push_str(plain);
+        let has_end = html.len() - special.len() < tags_end;
         rest = match special.strip_prefix('<') {
-            Some(tag) => tag_of(tag, &mut text),
-            None => entity_of(special, &mut text),
+            Some(tag) if has_end => after_tag(tag, &mut text),
+            Some(after) => {
+                text.push('<');
+                after
+            }
+            None => after_entity(special, &mut text),
         };
     }
     text.push_str(rest);
     text
 }
 
-/// Skips a tag, whose `<` is gone. Without an end it is text.
-fn tag_of<'h>(html: &'h str, text: &mut String) -> &'h str {
-    let Some((tag, rest)) = html.split_once('>') else {
-        text.push('<');
-        return html;
-    };
+/// Reads a tag, whose `<` is gone.
+fn after_tag<'h>(html: &'h str, text: &mut String) -> &'h str {
+    let (tag, rest) = html.split_once('>').unwrap_or((html, ""));
     let name = tag.split([' ', '\t', '\r', '\n']).next().unwrap_or(tag);
-    let name = if name == "/p" {
-        name
-    } else {
-        name.trim_end_matches('/')
-    };
+    let name = name.trim_end_matches('/');
     if name.eq_ignore_ascii_case("br") || name.eq_ignore_ascii_case("/p") {
         text.push('\n');
     }
@@ -41,7 +41,7 @@ fn tag_of<'h>(html: &'h str, text: &mut String) -> &'h str {
 const ENTITY_BYTES_MAX: usize = 9;
 
 /// Reads an entity, or the ampersand alone.
-fn entity_of<'h>(html: &'h str, text: &mut String) -> &'h str {
+fn after_entity<'h>(html: &'h str, text: &mut String) -> &'h str {
     let rest = html.strip_prefix('&').unwrap_or(html);
     let end = rest
         .bytes()
@@ -105,6 +105,14 @@ mod tests {
         ] {
             assert_eq!(text_of_html(html), text, "{html}");
         }
+    }
+
+    /// Were each end of a tag looked for through all of the text, this would take minutes.
+    #[test]
+    fn many_beginnings_cost_no_more_than_others() {
+        let text = "<&".repeat(1 << 19);
+        assert_eq!(text_of_html(&text), text);
+        assert_eq!(text_of_html(&format!("{text}>")), "");
     }
 
     proptest! {

@@ -33,7 +33,7 @@ impl SteamId {
         if id.universe() != 1 {
             return Err(SteamIdFault::Universe);
         }
-        if id.0 >> 52 & 0xf != 1 {
+        if (id.0 >> 52) & 0xf != 1 {
             return Err(SteamIdFault::AccountType);
         }
         Ok(id)
@@ -48,7 +48,7 @@ impl SteamId {
     /// The account as older forms write it, `STEAM_universe:y:number`: its number and `y`, 0 or 1.
     #[must_use]
     pub const fn account(self) -> (u64, u64) {
-        (self.0 >> 1 & 0x7fff_ffff, self.0 & 1)
+        ((self.0 >> 1) & 0x7fff_ffff, self.0 & 1)
     }
 }
 

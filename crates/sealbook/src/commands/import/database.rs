@@ -3,7 +3,7 @@
 //! One read transaction holds from the first row to the last, so whoever writes to the file meanwhile
 //! waits, and no row is read of two moments. Values are bounded before they are loaded.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -123,6 +123,12 @@ impl Database {
         };
         let rows = query(&self.connection, next, most);
         let rows = rows.map_err(|error| failure(&self.path, &error))?;
+        // SQLite believes the order of a damaged file, and an order that turns back has no end.
+        let ids = rows.iter().map(|row| row.id);
+        if rows.first().is_some_and(|row| row.id < next) || !ids.is_sorted_by(|one, two| one < two)
+        {
+            return Err(damaged(&self.path, &"its rows are out of order"));
+        }
         self.next = match rows.last() {
             Some(last) if rows.len() >= most => last.id.checked_add(1),
             Some(_) | None => None,
@@ -281,6 +287,15 @@ fn foreign(path: &Path, what: &str) -> Failure {
     ))
 }
 
+fn damaged(path: &Path, what: &dyn fmt::Display) -> Failure {
+    let hint = "it is damaged: take a backup, or what sqlite3's .recover saves of it";
+    let said = format!(
+        "cannot read the database {}: {what}; {hint}",
+        path.display()
+    );
+    Failure::new(Exit::Unverified, said)
+}
+
 fn failure(path: &Path, error: &rusqlite::Error) -> Failure {
     let shown = path.display();
     let code = error.sqlite_error_code();
@@ -288,8 +303,7 @@ fn failure(path: &Path, error: &rusqlite::Error) -> Failure {
     let (exit, hint) = if is([ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked]) {
         (Exit::Conflict, "it is in use: stop the toxme server first")
     } else if is([ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase]) {
-        let hint = "it is damaged: take a backup, or what sqlite3's .recover saves of it";
-        (Exit::Unverified, hint)
+        return damaged(path, error);
     } else if is([ErrorCode::ReadOnly, ErrorCode::CannotOpen]) {
         let hint = "its server may have been cut off in a change: read it once with sqlite3, as a \
                     user who may write to it and to its directory";

@@ -49,7 +49,98 @@ const HOSTILE: &[&str] = &[
     "\"},{\"level\":\"ERROR\",\"msg\":\"forged",
     "\0\u{7f}\u{9b}",
     "back\\slash%0aand%0d",
+    "a\\nb",
+    "\\",
+    "\\\\\"",
+    "\\u{202e}",
+    "x status=200",
+    "\" level=ERROR \"",
+    "a=b",
+    "=",
+    "\u{61c}\u{200e}\u{200b}\u{feff}\u{ad}\u{2063}",
+    "\u{e0041}\u{1d173}",
+    "200",
+    "null",
+    "",
+    " ",
 ];
+
+/// The character behind a backslash.
+fn unescape(chars: &mut std::str::Chars<'_>) -> char {
+    match chars.next().unwrap() {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => {
+            let digits: String = chars.take_while(|char| *char != '}').collect();
+            let number = u32::from_str_radix(digits.strip_prefix('{').unwrap(), 16);
+            char::from_u32(number.unwrap()).unwrap()
+        }
+        mark => {
+            assert!("\\\"".contains(mark), "{mark}");
+            mark
+        }
+    }
+}
+
+/// Reads a text up to a mark of its end that no backslash is in front of.
+fn read_until(text: &str, is_end: impl Fn(char) -> bool) -> (String, &str) {
+    let (mut read, mut chars) = (String::new(), text.chars());
+    loop {
+        let rest = chars.as_str();
+        match chars.next() {
+            None => return (read, rest),
+            Some(char) if is_end(char) => return (read, rest),
+            Some('\\') => read.push(unescape(&mut chars)),
+            Some(char) => read.push(char),
+        }
+    }
+}
+
+/// The message of a line of text and its fields, as whoever reads the log would find them.
+fn read_back(line: &str) -> (String, Vec<(String, String)>) {
+    let (_, rest) = line.split_once("Z ").unwrap();
+    let rest = rest.trim_start().split_once(' ').unwrap().1;
+    // The first `=` is behind the name of the first field, and the blank before that ends the message.
+    let (before, _) = rest.split_once('=').unwrap_or((rest, ""));
+    let (message, _) = before.rsplit_once(' ').unwrap();
+    let mut rest = rest.strip_prefix(message).unwrap();
+    let (message, _) = read_until(message, |_| false);
+    let mut fields = Vec::new();
+    while let Some((name, value)) = rest.strip_prefix(' ').and_then(|it| it.split_once('=')) {
+        let (value, left) = match value.strip_prefix('"') {
+            Some(quoted) => {
+                let (value, left) = read_until(quoted, |char| char == '"');
+                (value, left.strip_prefix('"').unwrap())
+            }
+            None => read_until(value, |char| char == ' '),
+        };
+        fields.push((name.to_owned(), value));
+        rest = left;
+    }
+    assert_eq!(rest, "");
+    (message, fields)
+}
+
+#[test]
+fn a_line_of_text_reads_back() {
+    for one in HOSTILE {
+        for two in HOSTILE {
+            let (_, text) = logged(|| {
+                tracing::warn!(agent = *one, number = 7, shown = %two, "said {one} and {two}");
+            });
+            let (message, fields) = read_back(text.strip_suffix('\n').unwrap());
+            assert_eq!(message, format!("said {one} and {two}"), "{text:?}");
+            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let expect = [
+                field("agent", one),
+                field("number", "7"),
+                field("shown", two),
+            ];
+            assert_eq!(fields, expect, "{text:?}");
+        }
+    }
+}
 
 #[test]
 fn what_a_field_holds_stays_in_it() {

@@ -1,0 +1,79 @@
+//! Solana: the wallet itself signs, nobody is asked.
+
+use async_trait::async_trait;
+use crypto::base58;
+use crypto::ed25519::VerifyingKey;
+use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
+
+use crate::ask::{refuse, shown};
+use crate::post::{any_location, found};
+
+/// Checks Solana wallets.
+pub struct Solana;
+
+#[async_trait]
+impl ClaimChecker for Solana {
+    fn service(&self) -> &'static str {
+        "solana"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            persona: true,
+            location: false,
+            wallet_delete: true,
+        }
+    }
+
+    async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
+        address(identity).map(|_| identity.to_owned())
+    }
+
+    async fn check(&self, claim: &Claimed<'_>, _world: &CheckWorld<'_>) -> Result<Found, Refusal> {
+        let Some(text) = wallet_signature(claim) else {
+            return refuse(Failure::BadSignature, "wallet_signature not found");
+        };
+        verify(text, claim)?;
+        let signatures = claim.extra.signature.iter().cloned().collect();
+        Ok(found(signatures, claim.identity, any_location(claim)))
+    }
+
+    fn delete_by_wallet(&self, claim: &Claimed<'_>) -> Option<Result<Vec<u8>, Refusal>> {
+        let text = wallet_signature(claim)?;
+        Some(verify(text, claim))
+    }
+}
+
+fn wallet_signature<'c>(claim: &Claimed<'c>) -> Option<&'c str> {
+    let text = claim.extra.wallet_signature.as_deref();
+    text.filter(|text| !text.is_empty())
+}
+
+/// The key an address is.
+fn address(identity: &str) -> Result<[u8; 32], Refusal> {
+    base58::decode(identity).ok_or_else(|| not_an_address(identity))
+}
+
+fn not_an_address(identity: &str) -> Refusal {
+    let reason = format!("{} is no address of Solana", shown(identity));
+    Refusal::new(Failure::Malformed, reason)
+}
+
+/// The signature, if the wallet made it over the payload.
+fn verify(text: &str, claim: &Claimed<'_>) -> Result<Vec<u8>, Refusal> {
+    let key = VerifyingKey::from_bytes(&address(claim.identity)?)
+        .map_err(|_| not_an_address(claim.identity))?;
+    let Some(signature) = base58::decode::<64>(text) else {
+        let reason = "invalid wallet signature: it is no base58 of 64 bytes";
+        return refuse(Failure::BadSignature, reason);
+    };
+    if key
+        .verify_strict(claim.payload.as_bytes(), &signature)
+        .is_ok()
+    {
+        Ok(signature.to_vec())
+    } else {
+        let reason = "invalid wallet signature: it is not this wallet's over the payload";
+        refuse(Failure::BadSignature, reason)
+    }
+}

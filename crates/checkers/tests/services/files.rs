@@ -1,0 +1,102 @@
+//! Keybase and web sites: a file named after the avatar's key.
+
+use checkers::{Https, Keybase};
+use engine::ports::checker::Failure;
+
+use crate::battery::{Case, NO_NAMES, normalised};
+use crate::fake::Reply;
+use crate::vectors::Claim;
+
+const KEYBASE: &str = "GET keybase_pub~nykma /NextID/0x02c92f9ca1f97251e1daa07dd8c1e4dd2e9dc10691f28a8b49e52fecb6b05f7d24.json";
+const HTTPS: &str = "GET https@testcase.example.com /.well-known/nextid/0x02c92f9ca1f97251e1daa07dd8c1e4dd2e9dc10691f28a8b49e52fecb6b05f7d24.json";
+
+fn keybase() -> Case<'static> {
+    Case {
+        checker: &Keybase,
+        claim: Claim::of("keybase"),
+        replies: vec![(KEYBASE, Reply::file("keybase/proof.json"))],
+        bases: Vec::new(),
+        asked: KEYBASE,
+        empty: Failure::TextMissing,
+    }
+}
+
+fn https() -> Case<'static> {
+    Case {
+        checker: &Https,
+        // The vectors have no web site; who signed what is not looked at here.
+        claim: Claim::of("dns"),
+        replies: vec![(HTTPS, Reply::file("https/proof.json"))],
+        bases: Vec::new(),
+        asked: HTTPS,
+        empty: Failure::TextMissing,
+    }
+}
+
+#[tokio::test]
+async fn a_file_at_keybase_shows_the_accounts_avatar() {
+    let found = keybase().run().await;
+    assert_eq!(found.alt_id, "nykma");
+    let path = KEYBASE.rsplit(' ').next().unwrap();
+    assert_eq!(found.location, format!("https://nykma.keybase.pub{path}"));
+}
+
+#[tokio::test]
+async fn a_file_at_a_web_site_shows_the_sites_avatar() {
+    let found = https().run().await;
+    assert_eq!(found.alt_id, "testcase.example.com");
+    let path = HTTPS.rsplit(' ').next().unwrap();
+    assert_eq!(
+        found.location,
+        format!("https://testcase.example.com{path}")
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_another_avatar_shows_nothing() {
+    for (case, file) in [
+        (keybase(), "keybase/proof.json"),
+        (https(), "https/proof.json"),
+    ] {
+        let good = || Reply::file(file);
+        let key = "0x02c92f9ca1f97251e1daa07dd8c1e4dd2e9dc10691f28a8b49e52fecb6b05f7d24";
+        let other = "0x039dec6131b0f3f0b8dccf7d0b83e8696f24eb9e00e929561a48af057aa9ba9c21";
+        let refusal = case.refusal(good().replaced(key, other)).await;
+        assert_eq!(refusal.failure, Failure::BadSignature);
+        assert_eq!(refusal.reason, "Persona mismatch");
+        // The key in its other forms.
+        let upper = key.to_uppercase();
+        let found = case
+            .with(
+                case.asked,
+                good().replaced(key, upper.trim_start_matches("0X")),
+            )
+            .await;
+        assert_eq!(
+            found.unwrap().signatures,
+            std::slice::from_ref(&case.claim.signature)
+        );
+        let unsigned = good().replaced("\"signature\"", "\"no\"");
+        assert_eq!(case.failure(unsigned).await, Failure::TextMissing);
+        let blank = Reply::new(200, "{\"signature\": \"\"}");
+        assert_eq!(case.failure(blank).await, Failure::TextMissing);
+        let damaged = good().replaced("\"signature\": \"", "\"signature\": \"*");
+        assert_eq!(case.failure(damaged).await, Failure::BadSignature);
+    }
+}
+
+#[tokio::test]
+async fn names_are_folded() {
+    assert_eq!(normalised(&Keybase, "NYKma").await.unwrap(), "nykma");
+    assert_eq!(
+        normalised(&Https, "Names.Example").await.unwrap(),
+        "names.example"
+    );
+    for name in NO_NAMES {
+        assert_eq!(normalised(&Keybase, name).await, None, "{name:?}");
+        assert_eq!(normalised(&Https, name).await, None, "{name:?}");
+    }
+    for host in ["localhost", "127.0.0.1", "a.example:8443", "a@b.example"] {
+        assert_eq!(normalised(&Https, host).await, None, "{host}");
+    }
+}
