@@ -13,6 +13,7 @@ mod import;
 mod operate;
 mod platform;
 mod postgres;
+mod proofs;
 mod remote;
 mod serve;
 mod verify;

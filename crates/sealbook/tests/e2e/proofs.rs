@@ -1,0 +1,422 @@
+//! The ProofService API over real HTTP, with services on this machine in the shape of the real ones.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use client::avatar::{Avatar, AvatarKey};
+use client::http::HttpOptions;
+use client::proofs::{Action, Draft, Evidence, ProofClient, ProofError, Wanted};
+use crypto::base58;
+use crypto::ed25519::SigningKey as SolanaKey;
+use crypto::secp256k1::SigningKey as EthereumKey;
+use crypto::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::harness::{Place, Server};
+
+/// What the services answer: bodies by the start of the path.
+#[derive(Clone, Default)]
+struct Services(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Services {
+    /// Listens on a free port; the port.
+    fn start(&self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let own = self.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let own = own.clone();
+                thread::spawn(move || own.answer(&stream.unwrap()));
+            }
+        });
+        port
+    }
+
+    fn answer(&self, mut stream: &TcpStream) {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let first = lines.next().unwrap_or_default();
+        lines.by_ref().take_while(|line| !line.is_empty()).count();
+        let path = first.split(' ').nth(1).unwrap_or_default();
+        let pages = self.0.lock().unwrap();
+        let found = pages
+            .iter()
+            .rev()
+            .find(|(start, _)| path.starts_with(*start));
+        let (status, body) = found.map_or((404, "{}"), |(_, body)| (200, body.as_str()));
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close");
+        let _ = write!(
+            stream,
+            "{head}\r\ncontent-type: application/json\r\n\r\n{body}"
+        );
+    }
+
+    fn put(&self, path: &str, body: &Value) {
+        self.0.lock().unwrap().insert(path.into(), body.to_string());
+    }
+}
+
+/// A directory whose upstreams are all on this machine.
+struct World {
+    place: Place,
+    server: Server,
+    services: Services,
+    runtime: tokio::runtime::Runtime,
+    proofs: ProofClient,
+}
+
+impl World {
+    fn new() -> Self {
+        let (place, services) = (Place::new(), Services::default());
+        let port = services.start();
+        let base = format!("http://127.0.0.1:{port}");
+        let upstreams = [
+            format!("upstreams.github_api={base}/github"),
+            format!("upstreams.github_gist_raw={base}/raw"),
+            format!("upstreams.twitter_syndication={base}/twitter"),
+            format!("upstreams.twitter_oembed={base}/none"),
+            format!("upstreams.dns_over_https={base}/dns"),
+            format!("upstreams.keybase_pub={base}/keybase"),
+            format!("upstreams.activitypub={base}/social"),
+            "outbound.allow_private=true".to_owned(),
+            "limits.enabled=false".to_owned(),
+        ];
+        let sets: Vec<&str> = upstreams.iter().flat_map(|it| ["--set", it]).collect();
+        let server = place.serve(&sets);
+        services.put(
+            "/social/.well-known/nodeinfo",
+            &json!({"links": [{
+                "rel": "http://nodeinfo.diaspora.software/ns/schema/2.0",
+                "href": format!("{base}/social/nodeinfo/2.0"),
+            }]}),
+        );
+        services.put(
+            "/social/nodeinfo/2.0",
+            &json!({"software": {"name": "mastodon"}}),
+        );
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let proofs = ProofClient::new(&server.url(), &HttpOptions::default()).unwrap();
+        Self {
+            place,
+            server,
+            services,
+            runtime,
+            proofs,
+        }
+    }
+
+    fn draft(&self, wanted: &Wanted<'_>) -> Draft {
+        self.runtime.block_on(self.proofs.draft(wanted)).unwrap()
+    }
+
+    fn submit(&self, wanted: &Wanted<'_>, evidence: &Evidence<'_>) -> Result<(), String> {
+        let done = self.runtime.block_on(self.proofs.submit(wanted, evidence));
+        done.map_err(|error| match error {
+            ProofError::Refused {
+                status: 400,
+                message,
+            } => message,
+            other => panic!("not refused as it should be: {other}"),
+        })
+    }
+
+    /// What a path answers.
+    fn get(&self, path: &str) -> (u16, Value) {
+        let url = format!("{}{path}", self.server.url());
+        self.runtime.block_on(async {
+            let answer = reqwest::get(url).await.unwrap();
+            let status = answer.status().as_u16();
+            (status, answer.json().await.unwrap())
+        })
+    }
+
+    /// Posts a text where the account of a service would.
+    fn post(&self, platform: &str, identity: &str, avatar: &Avatar, text: &str) -> &'static str {
+        let file = format!("{avatar}.json");
+        let user = identity.split('@').next().unwrap();
+        let (path, body, location) = match platform {
+            "github" => (
+                "/github/gists/abc".to_owned(),
+                json!({
+                    "owner": {"login": identity, "id": 7},
+                    "files": {file.clone(): {"filename": file, "truncated": false, "content": text}},
+                }),
+                "abc",
+            ),
+            "twitter" => (
+                "/twitter/tweet-result?id=99&".to_owned(),
+                json!({
+                    "__typename": "Tweet", "id_str": "99", "text": text,
+                    "user": {"id_str": "5", "screen_name": identity},
+                }),
+                "99",
+            ),
+            "dns" => (
+                format!("/dns?type=TXT&name={identity}"),
+                json!({"Status": 0, "Answer": [{"type": 16, "data": format!("\"{text}\"")}]}),
+                "",
+            ),
+            "keybase" => (
+                format!("/keybase/NextID/{file}"),
+                serde_json::from_str(text).unwrap(),
+                "",
+            ),
+            "activitypub" => (
+                "/social/api/v1/statuses/77".to_owned(),
+                json!({
+                    "id": "77", "account": {"id": "3", "acct": user},
+                    "content": format!("<p>{}</p>", text.replace('\n', "<br>")),
+                }),
+                "77",
+            ),
+            other => panic!("no such service here: {other}"),
+        };
+        self.services.put(&path, &body);
+        location
+    }
+}
+
+fn avatar(byte: u8) -> AvatarKey {
+    AvatarKey::new(Secret::new([byte; 32])).ok().unwrap()
+}
+
+fn wanted<'a>(
+    action: Action,
+    avatar: &'a Avatar,
+    (platform, identity): (&'a str, &'a str),
+) -> Wanted<'a> {
+    Wanted {
+        action,
+        avatar,
+        platform,
+        identity,
+    }
+}
+
+fn evidence(draft: &Draft) -> Evidence<'_> {
+    Evidence {
+        uuid: &draft.uuid,
+        created_at: &draft.created_at,
+        ..Evidence::default()
+    }
+}
+
+/// Ethereum's and Solana's wallets: account, and its signature over a text.
+fn wallet(platform: &str) -> (String, impl Fn(&str) -> String) {
+    let is_solana = platform == "solana";
+    let ethereum = EthereumKey::from_secret(Secret::new([9; 32])).ok().unwrap();
+    let solana = SolanaKey::from_seed(&Secret::new([9; 32])).ok().unwrap();
+    let account = if is_solana {
+        base58::encode(&solana.public().to_bytes())
+    } else {
+        let address = ethereum.public().address();
+        let digits: String = address.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("0x{digits}")
+    };
+    let sign = move |text: &str| {
+        if is_solana {
+            return base58::encode(&solana.sign(text.as_bytes()));
+        }
+        engine::nextid::encode_signature(ethereum.sign_personal(text.as_bytes()).as_bytes())
+    };
+    (account, sign)
+}
+
+#[test]
+fn each_service_goes_from_draft_to_delete() {
+    let world = World::new();
+    let key = avatar(1);
+    let avatar = key.avatar();
+    let (ethereum, _) = wallet("ethereum");
+    let (solana, _) = wallet("solana");
+    let accounts = [
+        ("github", "alice"),
+        ("twitter", "alice_a"),
+        ("dns", "example.com"),
+        ("keybase", "alice"),
+        ("activitypub", "alice@social.example"),
+        ("ethereum", ethereum.as_str()),
+        ("solana", solana.as_str()),
+    ];
+    for account @ (platform, identity) in accounts {
+        let create = wanted(Action::Create, &avatar, account);
+        let draft = world.draft(&create);
+        let signature = key.sign(&draft.sign_payload);
+        let text = draft.post_content["default"].replace("%SIG_BASE64%", &signature);
+        let by_wallet = wallet(platform).1(&draft.sign_payload);
+        let mut evidence = evidence(&draft);
+        if text.is_empty() {
+            evidence.signature = Some(&signature);
+            evidence.wallet_signature = Some(&by_wallet);
+        } else {
+            let location = world.post(platform, identity, &avatar, &text);
+            evidence.location = Some(location).filter(|it| !it.is_empty());
+        }
+        assert_eq!(world.submit(&create, &evidence), Ok(()), "{platform}");
+
+        let exact = format!("/v1/proof?platform={platform}&identity={identity}&exact=true");
+        let (_, found) = world.get(&exact);
+        assert_eq!(found["pagination"]["total"], 1, "{platform}: {found}");
+        assert_eq!(found["ids"][0]["persona"], avatar.to_string());
+        let query = format!("platform={platform}&identity={identity}&public_key={avatar}");
+        let (status, exists) = world.get(&format!("/v1/proof/exists?{query}"));
+        assert_eq!(
+            (status, &exists["is_valid"]),
+            (200, &json!(true)),
+            "{platform}"
+        );
+    }
+    let chain = world
+        .place
+        .json(&chain_of(&world, &avatar).each_ref().map(String::as_str));
+    assert_eq!(chain["verified"], true);
+    assert_eq!(chain["claimed"].as_array().unwrap().len(), accounts.len());
+
+    for account @ (platform, identity) in accounts {
+        let delete = wanted(Action::Delete, &avatar, account);
+        let draft = world.draft(&delete);
+        let signature = key.sign(&draft.sign_payload);
+        let by_wallet = wallet(platform).1(&draft.sign_payload);
+        let mut evidence = evidence(&draft);
+        if ["ethereum", "solana"].contains(&platform) {
+            evidence.wallet_signature = Some(&by_wallet);
+        } else {
+            evidence.signature = Some(&signature);
+        }
+        assert_eq!(world.submit(&delete, &evidence), Ok(()), "{platform}");
+        let query = format!("platform={platform}&identity={identity}&public_key={avatar}");
+        assert_eq!(world.get(&format!("/v1/proof/exists?{query}")).0, 404);
+    }
+    let chain = world
+        .place
+        .json(&chain_of(&world, &avatar).each_ref().map(String::as_str));
+    assert_eq!(chain["claimed"], json!([]));
+    assert_eq!(chain["links"].as_array().unwrap().len(), 2 * accounts.len());
+    let (_, changes) = world.get("/v1/proofchain/changes?count=100");
+    let ids = changes["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["id"].as_u64().unwrap());
+    assert!(ids.eq(1..=2 * accounts.len() as u64), "{changes}");
+    for link in changes["links"].as_array().unwrap() {
+        let (status, _) = world.get(link["log"]["inclusion"].as_str().unwrap());
+        assert_eq!(status, 200);
+    }
+}
+
+fn chain_of(world: &World, avatar: &Avatar) -> [String; 5] {
+    [
+        "chain".to_owned(),
+        avatar.to_string(),
+        "--verify".to_owned(),
+        "--url".to_owned(),
+        world.server.url(),
+    ]
+}
+
+#[test]
+fn what_is_not_true_is_refused() {
+    let world = World::new();
+    let (alice, mallory) = (avatar(1), avatar(2));
+    let own = alice.avatar();
+    let account = ("github", "alice");
+    let create = wanted(Action::Create, &own, account);
+    let draft = world.draft(&create);
+    let signed_by = |key: &AvatarKey| {
+        draft.post_content["default"].replace("%SIG_BASE64%", &key.sign(&draft.sign_payload))
+    };
+    let evidence = Evidence {
+        location: Some("abc"),
+        ..evidence(&draft)
+    };
+    world.post("github", "bob", &own, &signed_by(&alice));
+    let refused = world.submit(&create, &evidence).unwrap_err();
+    assert!(refused.contains("gist owner mismatch"), "{refused}");
+    world.post("github", "alice", &own, &signed_by(&mallory));
+    let refused = world.submit(&create, &evidence).unwrap_err();
+    assert!(refused.starts_with("bad signature"), "{refused}");
+
+    world.post("github", "alice", &own, &signed_by(&alice));
+    let stale = world.draft(&create);
+    assert_eq!(world.submit(&create, &evidence), Ok(()));
+    let refused = world.submit(&create, &evidence).unwrap_err();
+    assert!(refused.contains("used already"), "{refused}");
+    let text =
+        stale.post_content["default"].replace("%SIG_BASE64%", &alice.sign(&stale.sign_payload));
+    world.post("github", "alice", &own, &text);
+    let evidence = Evidence {
+        uuid: &stale.uuid,
+        created_at: &stale.created_at,
+        ..evidence
+    };
+    let refused = world.submit(&create, &evidence).unwrap_err();
+    assert!(refused.contains("signed over prev null"), "{refused}");
+}
+
+#[test]
+fn of_many_links_for_one_predecessor_one_wins() {
+    let world = World::new();
+    let key = avatar(1);
+    let own = key.avatar();
+    let (account, sign) = wallet("ethereum");
+    let create = wanted(Action::Create, &own, ("ethereum", &account));
+    let drafts: Vec<Draft> = (0..8).map(|_| world.draft(&create)).collect();
+    let signatures: Vec<_> = drafts
+        .iter()
+        .map(|draft| (key.sign(&draft.sign_payload), sign(&draft.sign_payload)))
+        .collect();
+    let (url, mut posts) = (world.server.url(), Vec::new());
+    for (draft, (signature, by_wallet)) in drafts.iter().zip(&signatures) {
+        let body = json!({
+            "action": "create", "platform": "ethereum", "identity": account,
+            "public_key": own.to_string(), "uuid": draft.uuid, "created_at": draft.created_at,
+            "extra": {"signature": signature, "wallet_signature": by_wallet},
+        });
+        let post = reqwest::Client::builder()
+            .build()
+            .unwrap()
+            .post(format!("{url}/v1/proof"));
+        posts.push(world.runtime.spawn(post.body(body.to_string()).send()));
+    }
+    let statuses = posts.into_iter().map(|post| {
+        let answer = world.runtime.block_on(post).unwrap().unwrap();
+        answer.status().as_u16()
+    });
+    let mut statuses: Vec<u16> = statuses.collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 400, 400, 400, 400, 400, 400, 400]);
+    let (_, changes) = world.get("/v1/proofchain/changes");
+    assert_eq!(changes["links"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
+    let world = World::new();
+    let key = avatar(1);
+    let url = world.server.url();
+    let own = key.avatar().to_string();
+    let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(world.place.run(&["chain", "0x02", "--url", &url]).code, 2);
+    assert_eq!(
+        world
+            .place
+            .run(&["prove", "list", &own, "--url", &url])
+            .code,
+        3
+    );
+    let missing = world
+        .place
+        .run(&["prove", "check", "github", "alice", "--url", &url]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("prove start"), "{}", missing.stderr);
+}
