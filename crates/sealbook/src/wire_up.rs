@@ -99,7 +99,7 @@ async fn over(
     }
     let keys = open_keys(config, is_empty, original)?;
     let toxme_key = keys.toxme.public_key();
-    let outgoing = outgoing::outgoing(config)?;
+    let outgoing = outgoing(config)?;
     let ports = Ports {
         remote_names: outgoing.remote_names(config),
         checkers: checkers::checkers(config)?,
