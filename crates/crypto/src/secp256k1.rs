@@ -32,7 +32,7 @@ pub enum KeyFault {
 
 impl PublicKey {
     /// Reads the compressed form (33 bytes) or the uncompressed one (`04 ‖ X ‖ Y`, 65 bytes); no
-    /// hybrid form, and no `X ‖ Y` without the first byte. Costs a square root, 5 microseconds.
+    /// hybrid form, and no `X ‖ Y` without the first byte. Costs a square root, 3 microseconds.
     ///
     /// # Errors
     /// [`KeyFault`].
