@@ -8,7 +8,7 @@ mod misskey;
 
 use async_trait::async_trait;
 use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
-use engine::ports::fetch::{Request, Upstream};
+use engine::ports::fetch::{Fetched, Request, Upstream};
 use engine::types::Domain;
 use serde::Deserialize;
 
@@ -197,7 +197,7 @@ async fn software(server: &Server<'_>) -> Result<String, Refusal> {
         missing,
         ..server.ask
     };
-    let fetched = ask.get(server.get("/.well-known/nodeinfo")).await?;
+    let fetched = described(ask.get(server.get("/.well-known/nodeinfo")).await)?;
     let descriptions: Descriptions = ask.json(&fetched.body)?;
     let links = &descriptions.links;
     let link = SCHEMAS
@@ -205,7 +205,17 @@ async fn software(server: &Server<'_>) -> Result<String, Refusal> {
         .find_map(|schema| links.iter().find(|link| link.rel == *schema));
     let link = link.ok_or_else(|| Refusal::new(Failure::Unreachable, missing))?;
     let (upstream, path) = ask.locate(&link.href, &[server.upstream()])?;
-    let fetched = ask.get(Request::get(upstream, path)).await?;
+    let fetched = described(ask.get(Request::get(upstream, path)).await)?;
     let info: NodeInfo = ask.json(&fetched.body)?;
     Ok(info.software.name.to_lowercase())
+}
+
+/// That a description is missing says nothing of the post.
+fn described(answer: Result<Fetched, Refusal>) -> Result<Fetched, Refusal> {
+    match answer {
+        Err(refusal) if refusal.failure == Failure::NotFound => {
+            refuse(Failure::Unreachable, refusal.reason)
+        }
+        other => other,
+    }
 }

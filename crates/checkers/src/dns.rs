@@ -119,14 +119,13 @@ async fn over_https(world: &CheckWorld<'_>, domain: &Domain) -> Result<Vec<Strin
     let path = format!("?type=TXT&name={}", escaped(domain.as_str()));
     let request = Request::get(Upstream::Named(DNS_OVER_HTTPS), path);
     let request = request.with_header("accept", "application/dns-json");
-    let fetched = ask.get(request).await.map_err(|refusal| {
+    let fetched = match ask.get(request).await {
         // It is the resolver that is missing, not the record.
-        let failure = match refusal.failure {
-            Failure::NotFound => Failure::Unreachable,
-            other => other,
-        };
-        Refusal { failure, ..refusal }
-    })?;
+        Err(refusal) if refusal.failure == Failure::NotFound => {
+            return refuse(Failure::Unreachable, refusal.reason);
+        }
+        other => other?,
+    };
     let answer: Answer = ask.json(&fetched.body)?;
     match answer.status {
         NO_ERROR => {

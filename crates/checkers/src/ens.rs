@@ -105,14 +105,11 @@ async fn call(ask: &Ask<'_>, to: &str, data: String) -> Result<Vec<u8>, Refusal>
     });
     let upstream = Upstream::Named(ETHEREUM_RPC);
     let request = Request::post_json(upstream, "", body.to_string());
-    let fetched = ask
-        .get(request)
-        .await
-        .map_err(|refusal| match refusal.failure {
-            // It is the node that is missing, not the record.
-            Failure::NotFound => ask.nonsense(),
-            _ => refusal,
-        })?;
+    let fetched = match ask.get(request).await {
+        // It is the node that is missing, not the record.
+        Err(refusal) if refusal.failure == Failure::NotFound => return Err(ask.nonsense()),
+        other => other?,
+    };
     let answer: Answer = ask.json(&fetched.body)?;
     match (answer.result, answer.error) {
         (Some(result), None) => {

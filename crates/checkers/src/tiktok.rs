@@ -14,6 +14,9 @@ use crate::post::{Alphabet, found, location, lower, same};
 
 /// TikTok allows 24.
 const NAME_CHARS_MAX: usize = 64;
+/// Digits of a video's id, and bytes of a link to one.
+const ID_DIGITS_MAX: usize = 20;
+const LINK_BYTES_MAX: usize = 512;
 /// Hosts of links to videos.
 const HOSTS: [&str; 5] = [
     "tiktok.com",
@@ -89,14 +92,15 @@ struct Video<'v> {
 
 /// Reads a location: the link to a video, a short one too, or its id, which the chain keeps.
 fn video<'v>(location: &'v str, identity: &str) -> Result<Video<'v>, Refusal> {
-    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if is_id(location) {
+    let is_number = location.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && location.len() <= ID_DIGITS_MAX {
         return Ok(Video {
             url: format!("https://www.tiktok.com/@{identity}/video/{location}"),
             id: Some(location),
         });
     }
-    let url = Url::parse(location).ok().filter(|url| {
+    let link = Some(location).filter(|link| link.len() <= LINK_BYTES_MAX);
+    let url = link.and_then(|link| Url::parse(link).ok()).filter(|url| {
         let host = url.host_str().unwrap_or_default();
         matches!(url.scheme(), "https" | "http") && HOSTS.contains(&host)
     });

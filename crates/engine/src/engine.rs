@@ -49,7 +49,7 @@ pub struct Settings {
     pub release_after: Option<Duration>,
     /// Whether a new name must be sealed by the key of its Tox ID.
     pub strict_possession: bool,
-    /// How long a claim holds before it is checked again.
+    /// How long a claim holds before it is checked again; [`Duration::MAX`] is for ever.
     pub recheck_after: Duration,
     /// Whether rate limits apply.
     pub limits_enabled: bool,

@@ -10,7 +10,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError as NetDnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::TXT;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
 use crate::resolve::{self, Builder, SystemResolverError};
 
@@ -67,13 +67,13 @@ impl TxtResolver for TxtRecords {
         let absolute = format!("{domain}.");
         let lookup = self.0.lookup(absolute, RecordType::TXT).await;
         let lookup = lookup.map_err(|error| meaning(domain, &error))?;
-        let records = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::TXT(txt) => Some(joined(txt)),
-                _ => None,
-            });
+        let text = |record: &Record| {
+            let RData::TXT(txt) = &record.data else {
+                return None;
+            };
+            Some(joined(txt))
+        };
+        let records = lookup.answers().iter().filter_map(text);
         Ok(records.take(RECORDS_MAX).collect())
     }
 }

@@ -5,6 +5,7 @@
 //! show` and docs/CONFIG.md all come from it.
 
 mod choices;
+mod lists;
 mod platforms;
 mod problem;
 mod proofs;

@@ -68,7 +68,10 @@ impl Case<'_> {
     /// Everything that is the same for all services. Returns what the good answer shows.
     pub(crate) async fn run(&self) -> Found {
         let found = self.with(self.asked, self.good()).await.unwrap();
-        assert_eq!(found.signatures, [self.claim.signature.clone()]);
+        assert_eq!(
+            found.signatures,
+            std::slice::from_ref(&self.claim.signature)
+        );
         self.in_background().await;
         self.refused_by_status().await;
         self.not_reached().await;
@@ -161,7 +164,10 @@ impl Case<'_> {
             let found = self.with(self.asked, reply).await;
             if let Ok(found) = found {
                 // HTML has no end that could be missed.
-                assert_eq!(found.signatures, [self.claim.signature.clone()]);
+                assert_eq!(
+                    found.signatures,
+                    std::slice::from_ref(&self.claim.signature)
+                );
                 assert!(good.starts_with(b"<!DOCTYPE"), "{length} of {whole}");
             }
         }

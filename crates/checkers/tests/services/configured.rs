@@ -103,7 +103,10 @@ async fn parts_of_a_page_are_found_by_patterns() {
     let case = case(&checker, PAGE, "configured/page.html", None);
     let good = || Reply::file("configured/page.html");
     let found = case.with(PAGE, good()).await.unwrap();
-    assert_eq!(found.signatures, [case.claim.signature.clone()]);
+    assert_eq!(
+        found.signatures,
+        std::slice::from_ref(&case.claim.signature)
+    );
     let other = good().replaced("NykMa", "mallory");
     assert_eq!(case.failure(other).await, Failure::WrongAuthor);
     let unsigned = good().replaced("proof=", "x=");

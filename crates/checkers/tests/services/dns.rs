@@ -88,7 +88,11 @@ async fn a_resolver_over_https_is_asked_instead() {
         "dns/answer_without_quotes.json",
     ] {
         let found = case.with(ASKED, Reply::file(file)).await.unwrap();
-        assert_eq!(found.signatures, [case.claim.signature.clone()], "{file}");
+        assert_eq!(
+            found.signatures,
+            std::slice::from_ref(&case.claim.signature),
+            "{file}"
+        );
     }
     for (file, failure) in [
         ("dns/answer_without_claim.json", Failure::NotFound),

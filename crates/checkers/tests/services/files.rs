@@ -72,7 +72,10 @@ async fn a_file_of_another_avatar_shows_nothing() {
                 good().replaced(key, upper.trim_start_matches("0X")),
             )
             .await;
-        assert_eq!(found.unwrap().signatures, [case.claim.signature.clone()]);
+        assert_eq!(
+            found.unwrap().signatures,
+            std::slice::from_ref(&case.claim.signature)
+        );
         let unsigned = good().replaced("\"signature\"", "\"no\"");
         assert_eq!(case.failure(unsigned).await, Failure::TextMissing);
         let blank = Reply::new(200, "{\"signature\": \"\"}");

@@ -139,7 +139,10 @@ async fn a_long_file_is_read_where_the_api_says_if_that_is_githubs() {
         .with(GIST, Reply::file("github/gist_truncated.json"))
         .await
         .unwrap();
-    assert_eq!(found.signatures, [case.claim.signature.clone()]);
+    assert_eq!(
+        found.signatures,
+        std::slice::from_ref(&case.claim.signature)
+    );
     for url in [
         "https://evil.example",
         "https://gist.githubusercontent.com.evil.example",
@@ -169,7 +172,7 @@ async fn in_the_background_the_file_alone_will_do() {
     let found = check(limited.clone(), Reply::file("github/raw.json"))
         .await
         .unwrap();
-    assert_eq!(found.signatures, [claim.signature.clone()]);
+    assert_eq!(found.signatures, std::slice::from_ref(&claim.signature));
     assert_eq!(found.alt_id, "", "it was not learned");
     // Both ways are shut: the claim stays what it was.
     let shut = check(limited.clone(), Reply::failed(FetchError::Unreachable)).await;

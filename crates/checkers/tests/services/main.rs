@@ -1,5 +1,10 @@
 //! Every checker against answers as the services give them (`tests/answers`), and against everything
 //! else they may give.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 mod activitypub;
 mod battery;

@@ -33,7 +33,7 @@ async fn check(claim: &Claim) -> Result<Found, Refusal> {
 async fn the_other_key_signs_too() {
     let mut claim = claim();
     let found = check(&claim).await.unwrap();
-    assert_eq!(found.signatures, [claim.signature.clone()]);
+    assert_eq!(found.signatures, std::slice::from_ref(&claim.signature));
     let text = claim.extra.target_signature.clone().unwrap();
     claim.extra.target_signature = Some(format!("0x{}", text.to_uppercase()));
     assert!(check(&claim).await.is_ok());

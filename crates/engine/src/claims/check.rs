@@ -119,6 +119,10 @@ impl WebFetcher for Nobody {
     async fn fetch(&self, _: Request, _: FetchLimits) -> Result<Fetched, FetchError> {
         Err(FetchError::Unreachable)
     }
+
+    fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
+        None
+    }
 }
 
 #[async_trait]

@@ -69,11 +69,12 @@ impl Reconciler {
     }
 
     /// Whether it ever has something to do: some are about other processes, of which a store that is
-    /// not shared has none.
+    /// not shared has none, and claims are checked by checkers.
     #[must_use]
     pub fn is_needed(self, engine: &Engine) -> bool {
         match self {
-            Self::Sequence | Self::Follow | Self::Recheck | Self::Sweep | Self::Deliver => true,
+            Self::Sequence | Self::Follow | Self::Sweep | Self::Deliver => true,
+            Self::Recheck => !engine.ports().checkers.is_empty(),
             Self::Publish | Self::Heartbeat => engine.is_shared(),
         }
     }

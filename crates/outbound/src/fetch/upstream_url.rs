@@ -116,7 +116,11 @@ impl UpstreamUrl {
 
 /// Which place a URL has; `None` when it is one that no URL may have.
 fn word(text: &str, url: &Url) -> Option<Word> {
-    let (_, after) = text.split_once("://")?;
+    // A parser of URLs takes one slash for two, and then these are not the first.
+    let (scheme, after) = text.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case(url.scheme()) {
+        return None;
+    }
     let (authority, path) = after.split_at_checked(after.find('/').unwrap_or(after.len()))?;
     let count = |within: &str| within.matches(HOST).count() + within.matches(IDENTITY).count();
     match (count(authority), count(path)) {
@@ -257,6 +261,7 @@ mod tests {
             "https://\t/{host}",
             "https://exa\nmple.org/{host}",
             "https:/{host}",
+            "https:/evil{identity}.x-http://900/{identity}",
             "https:{host}",
             "https://{port}/",
             "HTTPS://{host}x/",

@@ -20,7 +20,7 @@ const SHOWN_CHARS_MAX: usize = 2000;
 
 #[derive(Subcommand)]
 pub(crate) enum Platform {
-    /// Look at a post through a [[platform]] of the configuration, and show each step
+    /// Look at a post through a platform section of the configuration, and show each step
     Test(Test),
 }
 

@@ -68,7 +68,8 @@ members! {
          author and author_pattern, `url` must have `{identity}`: the page is the account's then.",
         "\"/user/name\"";
     author_pattern: Optional, GROUP,
-        "The same in an answer that is no JSON: the group is the author's name.",
+        "The same in an answer that is no JSON: the group is the author's name. Only the first match \
+         counts; it must be something that nobody can write into a post.",
         "\"by <a href=\\\"/u/([^\\\"]+)\\\"\"";
     text: Optional, POINTER,
         "Where the answer has the text of the post. Without text and text_pattern it is all of it.",

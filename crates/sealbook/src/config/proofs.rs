@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use checkers::{Way, names};
 use serde_json::Value;
 
+use super::lists::list;
 use super::schema::Setting;
 use super::sources::Raw;
-use super::values::{found, list, text};
+use super::values::{found, text};
 
 /// The port of name servers.
 const DNS_PORT: u16 = 53;

@@ -171,10 +171,11 @@ impl Values {
         }
         for section in sections {
             let place = file.place(section.span());
-            match section.into_inner() {
-                DeValue::Table(table) => self.read_platform(file, &place, table),
-                _ => self.wrong(place, "platform: is a section: write [[platform]]"),
-            }
+            let DeValue::Table(table) = section.into_inner() else {
+                self.wrong(place, "platform: is a section: write [[platform]]");
+                continue;
+            };
+            self.read_platform(file, &place, table);
         }
     }
 

@@ -57,7 +57,6 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
     ("proofs.page_size", "20", "20"),
     ("proofs.environment", "production", "\"production\""),
-    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
     ("web.title", "Names & keys", "\"Names & keys\""),
@@ -161,6 +160,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("outbound.ca_file", "/etc/ca.pem", "\"/etc/ca.pem\""),
     ("outbound.allow_private", "true", "true"),
+    ("outbound.resolver", "9.9.9.9:5353", "\"9.9.9.9:5353\""),
 ];
 
 fn keys() -> impl Iterator<Item = &'static Key> {
@@ -517,7 +517,11 @@ fn the_default_file_says_the_same_with_and_without_its_comment_signs() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(live.matches(" = ").count(), keys().count());
+    let set = live.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(
+        set.filter(|line| line.contains(" = ")).count(),
+        keys().count()
+    );
     let (_, live) = load_from(&live, &[], &[]);
     assert_eq!(
         shown(&commented.unwrap(), false),

@@ -140,3 +140,99 @@ pub(super) fn services(config: &Config) -> Result<Vec<Service>, Failure> {
 fn upstream(name: &str) -> &'static str {
     Box::leak(format!("platform:{name}").into_boxed_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::{Given, load};
+
+    fn services_with(set: &[&str]) -> Result<Vec<String>, Failure> {
+        let given = Given {
+            file: None,
+            set: set.iter().map(|set| (*set).to_owned()).collect(),
+        };
+        let loaded = load(&given, []).unwrap();
+        let checkers = checkers(&loaded.config)?;
+        let mut services: Vec<String> = checkers.iter().map(|it| it.service().to_owned()).collect();
+        services.sort();
+        Ok(services)
+    }
+
+    /// What no key is needed for.
+    const OPEN: [&str; 13] = [
+        "activitypub",
+        "dns",
+        "dotbit",
+        "ethereum",
+        "github",
+        "https",
+        "minds",
+        "nextid",
+        "solana",
+        "steam",
+        "telegram",
+        "tiktok",
+        "twitter",
+    ];
+
+    #[test]
+    fn what_works_without_keys_is_there() {
+        assert_eq!(services_with(&[]).unwrap(), OPEN);
+        let offline = services_with(&["proofs.disabled=steam,dns", "proofs.twitter=api"]).unwrap();
+        let expected = OPEN
+            .into_iter()
+            .filter(|it| !["steam", "dns", "twitter"].contains(it));
+        assert_eq!(offline, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_needs_something_is_there_when_it_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        fs::write(&path, "  secret \nmore\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let discord = format!("proofs.discord_token_file={}", path.display());
+        let all = services_with(&[
+            &discord,
+            "upstreams.keybase_pub=http://127.0.0.1:1/{identity}",
+            "upstreams.ethereum_rpc=http://127.0.0.1:1",
+        ]);
+        let mut expected: Vec<&str> = OPEN.to_vec();
+        expected.extend(["discord", "ens", "keybase"]);
+        expected.sort_unstable();
+        assert_eq!(all.unwrap(), expected);
+        assert_eq!(expected, checkers::names::SERVICES);
+        assert_eq!(token("x", &path).unwrap().expose(), "secret");
+    }
+
+    #[test]
+    fn a_file_that_has_no_token_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        for (content, said) in [
+            ("", "its first line is no token"),
+            ("\nx\n", "its first line is no token"),
+            ("two words\n", "its first line is no token"),
+            ("\u{e9}\n", "its first line is no token"),
+            (&"x".repeat(5000), "too long for a token"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let set = format!("proofs.github_token_file={}", path.display());
+            let failure = services_with(&[&set]).unwrap_err();
+            assert!(
+                failure.said.starts_with("proofs.github_token_file: "),
+                "{}",
+                failure.said
+            );
+            assert!(failure.said.ends_with(said), "{}", failure.said);
+        }
+        let failure = services_with(&["proofs.twitter_token_file=/nonexistent"]).unwrap_err();
+        assert!(
+            failure.said.contains("/nonexistent: cannot read it"),
+            "{}",
+            failure.said
+        );
+    }
+}

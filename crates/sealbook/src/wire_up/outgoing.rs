@@ -41,7 +41,10 @@ pub(crate) fn outgoing(config: &Config) -> Result<Outgoing, Failure> {
 }
 
 /// Who is asked for hosts, and who for TXT records.
-fn resolvers(config: &Config) -> Result<(Arc<dyn Resolve>, Arc<dyn TxtResolver>), Failure> {
+type Resolvers = (Arc<dyn Resolve>, Arc<dyn TxtResolver>);
+
+/// Those of the configuration, else of the system.
+fn resolvers(config: &Config) -> Result<Resolvers, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::failed(chain(error));
     if let Some(server) = config.outbound.resolver {
         let hosts = SystemResolver::of_server(server.0).map_err(|error| failed(&error))?;

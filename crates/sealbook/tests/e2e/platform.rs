@@ -55,7 +55,10 @@ fn each_step_is_shown() {
     let ran = place.run(&["platform", "test", "forum", "alice", "77"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert!(lines[0].starts_with("url        \"http://127.0.0.1:"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("url        \"http://127.0.0.1:"),
+        "{lines:?}"
+    );
     assert_eq!(
         lines[1..],
         [
@@ -65,7 +68,7 @@ fn each_step_is_shown() {
             "signature  \"AAAA\"",
         ]
     );
-    let object = place.json(&["--json", "platform", "test", "forum", "alice", "77"]);
+    let object = place.json(&["platform", "test", "forum", "alice", "77"]);
     assert_eq!(object["status"], 200);
     assert_eq!(object["signatures"], json!(["AAAA"]));
     assert_eq!(object["refused"], Value::Null);
@@ -74,7 +77,12 @@ fn each_step_is_shown() {
 #[test]
 fn the_exit_code_says_where_it_ends() {
     for (status, body, code, said) in [
-        (200, post("mallory", "Sig: AAAA"), 4, "expect alice, got mallory"),
+        (
+            200,
+            post("mallory", "Sig: AAAA"),
+            4,
+            "expect alice, got mallory",
+        ),
         (200, post("alice", "hello"), 4, "there is no signature"),
         (200, json!([]), 6, "answered something else"),
         (404, json!({}), 3, "there is no such post"),

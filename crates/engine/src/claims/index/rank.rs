@@ -29,7 +29,12 @@ impl<'r> Ranks<'r> {
             let slot = roll.slot(*at)?;
             Some(Rank {
                 first: first(roll, slot, sort),
-                created_at_ms: slot.times.created_at_ms,
+                // An avatar is sorted as such, by whichever of its claims.
+                created_at_ms: if sort == Sort::ActivatedAt {
+                    0
+                } else {
+                    slot.times.created_at_ms
+                },
                 slot: *at,
             })
         };

@@ -131,10 +131,11 @@ impl Roll {
         }
         member.revision = row.revision;
         let old = std::mem::take(&mut member.slots);
-        let mut new = Vec::with_capacity(row.claims.len());
+        let mut new: Vec<u32> = Vec::with_capacity(row.claims.len());
         for claim in &row.claims {
             let times = Times::of(claim, row.activated_at);
-            let same = old.iter().find(|slot| self.is_of(**slot, claim));
+            let mut old = old.iter().filter(|slot| !new.contains(slot));
+            let same = old.find(|slot| self.is_of(**slot, claim));
             new.push(match same {
                 Some(slot) => self.renew(*slot, times),
                 None => self.add(at, claim, times),
