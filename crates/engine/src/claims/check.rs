@@ -112,10 +112,6 @@ struct Nobody;
 
 #[async_trait]
 impl WebFetcher for Nobody {
-    fn locate(&self, _: &str, _: &[Upstream]) -> Option<(Upstream, String)> {
-        None
-    }
-
     async fn fetch(&self, _: Request, _: FetchLimits) -> Result<Fetched, FetchError> {
         Err(FetchError::Unreachable)
     }
