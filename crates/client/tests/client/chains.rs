@@ -74,7 +74,7 @@ impl Chain {
         let service = FakeService::new("twitter");
         let mut settings = default_settings();
         settings.merge_delay = std::time::Duration::ZERO;
-        let world = World::checking(&[service.clone()], settings).await;
+        let world = World::checking(std::slice::from_ref(&service), settings).await;
         let key = AvatarClient::new(1);
         for of in [
             (ClaimAction::Create, "alice"),
