@@ -29,8 +29,6 @@ use router::{doors, nothing_here, wrapped};
 pub(crate) use checkers::configured;
 pub(crate) use outgoing::outgoing;
 
-/// A hundred years: as good as never.
-const NEVER: Duration = Duration::from_secs(36_500 * 24 * 3600);
 /// File of the highest checkpoint, in the data directory.
 pub(crate) const REMEMBERED: &str = "checkpoint.latest";
 /// Directory of the embedded store, in the data directory.
@@ -320,7 +318,7 @@ fn settings(config: &Config) -> Settings {
         merge_delay: config.log.merge_delay.0,
         release_after: config.names.release_after.0,
         strict_possession: config.toxme.strict_possession,
-        recheck_after: config.proofs.recheck_after.0.unwrap_or(NEVER),
+        recheck_after: config.proofs.recheck_after.0.unwrap_or(Duration::MAX),
         limits_enabled: config.limits.enabled,
     }
 }

@@ -83,7 +83,7 @@ const LAYERS: &[Layer] = &[
     Layer { krate: "checkers", may_use: &["engine", "crypto"], tests_may_use: &["testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "hyper", "reqwest", "tokio-postgres"]) },
     // Tests of client talk to the doors of a whole directory.
-    Layer { krate: "client", may_use: &["merkle", "crypto"], tests_may_use: &["door-tlog", "door-toxme", "engine", "httpkit", "testkit"],
+    Layer { krate: "client", may_use: &["merkle", "crypto"], tests_may_use: &["door-proofservice", "door-tlog", "door-toxme", "engine", "httpkit", "testkit"],
         outside: Outside::AllBut(&["axum", "fjall", "tokio-postgres"]) },
     Layer { krate: "store", may_use: &["engine"], tests_may_use: &["pgrig", "testkit"],
         outside: Outside::AllBut(&["axum", "hyper", "reqwest"]) },

@@ -8,6 +8,7 @@
 
 mod audits;
 mod bundles;
+mod chains;
 mod copied;
 mod example;
 mod forged;

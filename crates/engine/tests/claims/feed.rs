@@ -10,7 +10,7 @@ use engine::ports::store::Store;
 use engine::reconcile::Reconciler;
 use engine::types::{ClaimAction, UnixMillis};
 use proptest::prelude::*;
-use testkit::{Faulty, MemoryStore, Mode, World, audit, memory, shared_memory};
+use testkit::{MemoryStore, Mode, World, audit, faulty, memory, shared_memory};
 
 use crate::town::{Persona, SECOND, Town, With, posting, settings};
 
@@ -113,7 +113,7 @@ async fn what_was_answered_is_read_on_every_process_at_once() {
 /// A few creates and a delete, with a fault at the n-th commit; answers how many commits there were.
 async fn run_with_fault(nth: u64, mode: Mode) -> u64 {
     let clock = World::start_clock();
-    let (store, faults) = Faulty::new(memory(&clock));
+    let (store, faults) = faulty(memory(&clock));
     let store: Arc<dyn Store> = Arc::new(store);
     let mut town = Town::over(store, clock, settings());
     town.join().await;
@@ -239,7 +239,7 @@ async fn the_feed_moves_to_another_store_and_goes_on() {
 #[tokio::test]
 async fn a_link_that_does_not_get_into_the_log_is_not_acknowledged() {
     let clock = World::start_clock();
-    let (store, faults) = Faulty::new(memory(&clock));
+    let (store, faults) = faulty(memory(&clock));
     let mut town = Town::over(Arc::new(store), clock, settings());
     town.join().await;
     let alice = Persona::new(1);

@@ -304,16 +304,16 @@ fn each_service_goes_from_draft_to_delete() {
         ("ethereum", ethereum.as_str()),
         ("solana", solana.as_str()),
     ];
-    for account in accounts {
-        claim(&world, &key, account);
-    }
+    accounts
+        .iter()
+        .for_each(|account| claim(&world, &key, *account));
     let chain = world.chain(&key.avatar());
     assert_eq!(chain["verified"], true);
     assert_eq!(chain["claimed"].as_array().unwrap().len(), accounts.len());
 
-    for account in accounts {
-        give_up(&world, &key, account);
-    }
+    accounts
+        .iter()
+        .for_each(|account| give_up(&world, &key, *account));
     let chain = world.chain(&key.avatar());
     assert_eq!(chain["claimed"], json!([]));
     assert_eq!(chain["links"].as_array().unwrap().len(), 2 * accounts.len());
