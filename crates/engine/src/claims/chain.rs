@@ -1,9 +1,9 @@
 //! Links as they were accepted: of one avatar, and of all of them.
 
+use crate::dialects::nextid::encode_signature;
 use crate::error::Internal;
 use crate::limits::{CHANGES_PAGE_ROWS_MAX, CLAIMS_PAGE_ROWS_MAX};
 use crate::log::Opening;
-use crate::nextid::encode_signature;
 use crate::ports::store::{Direction, Freshness, Key, KeyRange, StoreError, Version};
 use crate::table::TableKey;
 use crate::tables::{ARCHIVED, CHANGES, ENTRY_INDEX, LINKS};

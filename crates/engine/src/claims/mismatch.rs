@@ -6,8 +6,8 @@
 
 use crypto::secp256k1::{Signature, personal_digest};
 
+use crate::dialects::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::limits::{LINKS_TRIED, SIGNATURES_TRIED};
-use crate::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::types::{Avatar, ClaimAction, Label};
 
 use super::drafts::Drafted;

@@ -8,6 +8,7 @@
 
 mod aliases;
 mod apply;
+pub(crate) mod archive;
 mod chain;
 mod check;
 pub(crate) mod doubt;
@@ -27,14 +28,14 @@ mod views;
 
 use std::fmt;
 
+use crate::dialects::nextid::RestoreFault;
 use crate::engine::Engine;
 use crate::error::{Internal, Limited};
-use crate::nextid::RestoreFault;
 use crate::ports::checker::{Extra, Refusal};
 use crate::ports::store::StoreError;
 use crate::types::{Avatar, ClaimAction, Uuid};
 
-pub use crate::nextid::Restoring;
+pub use crate::dialects::nextid::Restoring;
 pub use crate::types::Caller;
 pub use subkeys::{Subkey, SubkeyDraft, SubkeyPosting};
 pub use views::{AvatarView, ChainLink, ChainPage, Change, ClaimView, Order, Page, Query, Sort};

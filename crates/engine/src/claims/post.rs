@@ -9,15 +9,15 @@
 use std::time::Duration;
 
 use crate::chain::append::Stamp;
+use crate::dialects::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::error::Internal;
 use crate::limits::{LOCATION_BYTES_MAX, POST_RESERVE, POST_TIME, SIGNATURE_TEXT_BYTES_MAX};
-use crate::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::ports::checker::{ClaimChecker, Claimed, Extra, Failure, Refusal};
 use crate::ports::rng::draw;
 use crate::ports::store::Freshness;
 use crate::tables::{AVATARS, AvatarRow, CLAIM_UUIDS};
 use crate::tx::in_tx;
-use crate::types::{ClaimAction, Kid, Label};
+use crate::types::{ClaimAction, JobId, Kid, Label};
 
 use super::apply::{Accepted, apply_in};
 use super::check::{form_fault, signed_by};
@@ -99,12 +99,20 @@ impl Claims<'_> {
             alt_id: verified.alt_id,
             location: verified.location,
             recheck_after: super::row::recheck_after(self.0),
+            archiving: self.archiving(),
             stamp: Stamp {
                 salt: draw(self.0.ports().rng.as_ref()),
                 at: self.0.now(),
             },
         };
         self.store(&accepted, end).await
+    }
+
+    /// Id for the job that archives a link, if there is an archive.
+    fn archiving(&self) -> Option<JobId> {
+        let ports = self.0.ports();
+        let draw = || JobId(draw(ports.rng.as_ref()));
+        ports.archive.is_some().then(draw)
     }
 
     /// Writes the link, and waits for its number.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::dialects::nextid::{PayloadFields, Restoring, restore_avatar, sign_payload};
 use crate::limits::{IDENTITY_BYTES_MAX, POST_RESERVE, POST_TIME};
-use crate::nextid::{PayloadFields, Restoring, restore_avatar, sign_payload};
 use crate::ports::checker::ClaimChecker;
 use crate::ports::rng::draw;
 use crate::ports::store::{Freshness, StoreError};

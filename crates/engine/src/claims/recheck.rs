@@ -386,7 +386,7 @@ async fn run(engine: &Engine, label: Label, taken: &Taken) -> Result<(Verdict, O
 /// The signatures that came with the request.
 fn extra(link: &ChainLink) -> Extra {
     Extra {
-        signature: crate::nextid::decode_base64(&link.signature),
+        signature: crate::dialects::nextid::decode_base64(&link.signature),
         wallet_signature: link.wallet_signature.clone(),
         target_signature: link.target_signature.clone(),
     }

@@ -2,8 +2,8 @@
 
 use crypto::secp256k1::{Signature, personal_digest};
 
+use crate::dialects::nextid::{SubkeyAlgorithm, SubkeyKey, subkey_payload};
 use crate::limits::{SUBKEY_TEXT_BYTES_MAX, SUBKEYS_FOUND_MAX, SUBKEYS_PER_AVATAR_MAX};
-use crate::nextid::{SubkeyAlgorithm, SubkeyKey, subkey_payload};
 use crate::ports::store::{Freshness, Key};
 use crate::tables::{AVATARS, AvatarRow, SUBKEY_OWNERS, SUBKEYS, SeenRow, SubkeyId, SubkeyRow};
 use crate::tx::{Tx, in_tx, scan_table};

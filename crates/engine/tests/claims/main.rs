@@ -6,6 +6,7 @@
     reason = "a failed step is a failed test"
 )]
 
+mod archiving;
 mod feed;
 mod finding;
 mod posting;

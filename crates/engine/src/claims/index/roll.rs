@@ -14,6 +14,7 @@ use crate::tables::{AvatarRow, ClaimEntry};
 use crate::types::{Label, fold};
 
 use super::rank::Ranks;
+use super::slot::{Slot, Times};
 
 /// Stands before and after each name. No UTF-8 has it.
 const BOUND: u8 = 0xff;
@@ -37,31 +38,6 @@ struct Member {
     revision: u64,
     /// In the order of the claims in its row.
     slots: Vec<u32>,
-}
-
-/// A claim.
-#[derive(Clone, Copy)]
-pub(super) struct Slot {
-    member: u32,
-    service: u16,
-    identity_bytes: u16,
-    alt_bytes: u16,
-    is_live: bool,
-    /// Of the bound before its identity.
-    start: usize,
-    pub(super) times: Times,
-}
-
-/// What claims are sorted by, besides their names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) created_at_ms: u64,
-    pub(super) first_seqno: u32,
-    pub(super) linked_at_ms: u64,
-    pub(super) seqno: u32,
-    pub(super) checked_at_ms: u64,
-    /// Of the avatar.
-    pub(super) activated_at: i64,
 }
 
 /// What to find.
@@ -407,38 +383,5 @@ impl Roll {
             }
         }
         self.dead = 0;
-    }
-}
-
-impl Slot {
-    fn identity<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        let start = self.start.saturating_add(1);
-        let end = start.saturating_add(usize::from(self.identity_bytes));
-        text.get(start..end).unwrap_or_default()
-    }
-
-    fn alt_id<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        let end = self.end().saturating_sub(1);
-        let start = end.saturating_sub(usize::from(self.alt_bytes));
-        text.get(start..end).unwrap_or_default()
-    }
-
-    /// Behind the bound after its other name.
-    fn end(&self) -> usize {
-        let names = usize::from(self.identity_bytes).saturating_add(usize::from(self.alt_bytes));
-        self.start.saturating_add(names).saturating_add(3)
-    }
-}
-
-impl Times {
-    fn of(claim: &ClaimEntry, activated_at: i64) -> Self {
-        Self {
-            created_at_ms: claim.created_at_ms,
-            first_seqno: claim.first_seqno,
-            linked_at_ms: claim.linked_at_ms,
-            seqno: claim.seqno,
-            checked_at_ms: claim.checked_at_ms,
-            activated_at,
-        }
     }
 }
