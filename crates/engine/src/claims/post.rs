@@ -39,9 +39,9 @@ impl Claims<'_> {
     ///
     /// Every attempt is charged to the address first. Two reads in one round trip, then the check of
     /// the remote side, which takes 15 s at most; a post that is not there is looked for again for 5 s.
-    /// Then five reads in one round trip (six for an avatar as account), nine writes for a new claim (one
-    /// more with another name, two more for an avatar as account), and one fsync; and a look at the log
-    /// for each checkpoint until the link is in it. 20 s at most all in all.
+    /// Then four reads in one round trip (five for an avatar as account), eight writes (nine for an account
+    /// with another name, one more for an avatar as account), and one fsync; and a look at the log for
+    /// each checkpoint until the link is in it. 20 s at most all in all.
     ///
     /// # Errors
     /// See [`ClaimError`]; never `Loading`, `AlreadyBound` or `Unrestored`. A refusal leaves nothing.

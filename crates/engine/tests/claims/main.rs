@@ -7,6 +7,7 @@
 )]
 
 mod archiving;
+mod costs;
 mod feed;
 mod finding;
 mod posting;
