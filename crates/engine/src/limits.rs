@@ -241,6 +241,10 @@ pub const DRAFTS_OF_AVATAR_MAX: usize = 4;
 /// Avatars whose drafts are remembered. 200 bytes each: 3 MiB.
 pub const DRAFTS_REMEMBERED_MAX: usize = 1 << 14;
 
+/// Longest time of one upload to the archive: less than [`JOB_LEASE`], so that no other worker takes the
+/// job meanwhile.
+pub const ARCHIVE_TIME: Duration = Duration::from_secs(45);
+
 /// Life of the mark that a claim is being checked: longer than any check.
 pub const CHECK_LEASE: Duration = Duration::from_secs(60);
 /// Background checks under way at once in one process.

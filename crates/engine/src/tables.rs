@@ -5,6 +5,7 @@
 
 mod catalog;
 mod claims;
+mod jobs;
 
 use bytes::Bytes;
 use prost::Message;
@@ -14,9 +15,10 @@ use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis
 
 pub(crate) use catalog::{CATALOG, table_of};
 pub(crate) use claims::{
-    ARCHIVED, AVATARS, AvatarRow, CLAIM_IDENTITIES, CLAIM_UUIDS, CLAIMS_DUE, ClaimEntry, ClaimKey,
-    DueRow, SUBKEY_OWNERS, SUBKEYS, SubkeyId, SubkeyRow,
+    ARCHIVED, AVATARS, ArchivedRow, AvatarRow, CLAIM_IDENTITIES, CLAIM_UUIDS, CLAIMS_DUE,
+    ClaimEntry, ClaimKey, DueRow, SUBKEY_OWNERS, SUBKEYS, SubkeyId, SubkeyRow,
 };
+pub(crate) use jobs::{ArchiveLinksMessage, EraseLinksMessage, JobMessage, JobRow};
 
 macro_rules! records {
     ($($type:ty),+ $(,)?) => {$(
@@ -359,32 +361,6 @@ pub(crate) struct ProcessRow {
     /// The release it runs.
     #[prost(string, tag = "3")]
     pub(crate) version: String,
-}
-
-/// A job and how often it was tried.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct JobRow {
-    #[prost(uint32, tag = "1")]
-    pub(crate) attempts: u32,
-    #[prost(oneof = "JobMessage", tags = "10")]
-    pub(crate) job: Option<JobMessage>,
-}
-
-/// The stored form of `outbox::Job`.
-#[derive(Clone, PartialEq, prost::Oneof)]
-pub(crate) enum JobMessage {
-    /// Erase the links of a subject up to a seqno.
-    #[prost(message, tag = "10")]
-    EraseLinks(EraseLinksMessage),
-}
-
-/// See `outbox::Job::EraseLinks`.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct EraseLinksMessage {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(crate) label: Vec<u8>,
-    #[prost(uint32, tag = "2")]
-    pub(crate) through: u32,
 }
 
 /// Attempts in a window.

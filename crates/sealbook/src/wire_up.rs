@@ -301,6 +301,7 @@ fn ports(store: Arc<dyn Store>, timer: SystemTimer, keys: ServerKeys) -> Ports {
         web: None,
         dns: None,
         checkers: Vec::new(),
+        archive: None,
         label_key: keys.commitment,
         pepper: keys.pepper,
     }

@@ -159,6 +159,7 @@ impl World {
             web: None,
             dns: None,
             checkers: Vec::new(),
+            archive: None,
             label_key: Secret::new([3; 32]),
             pepper: Secret::new([4; 32]),
         }

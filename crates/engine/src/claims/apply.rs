@@ -9,10 +9,11 @@ use crate::chain::append::{ChainError, ChainHead, Held, Stamp, Subject, append_i
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{ALIASES_MAX, CLAIMS_PER_AVATAR_MAX};
+use crate::outbox::{Job, enqueue_in};
 use crate::tables::{AVATARS, AvatarRow, CHAIN_HEADS, CLAIM_UUIDS, ClaimEntry, SeenRow, TRACKS};
 use crate::tx::Tx;
 use crate::types::link::{Dialect, Evidence, Statement, TrackStep};
-use crate::types::{Avatar, ClaimAction, ClaimBody, Kid, Label, Seqno};
+use crate::types::{Avatar, ClaimAction, ClaimBody, JobId, Kid, Label, Seqno};
 
 use super::row::{label_of, save_in};
 use super::{ClaimError, NEXTID, Posting};
@@ -33,6 +34,8 @@ pub(super) struct Accepted<'p> {
     pub(super) location: String,
     pub(super) recheck_after: Duration,
     pub(super) stamp: Stamp,
+    /// Id of the job that archives the link, if there is an archive.
+    pub(super) archiving: Option<JobId>,
 }
 
 /// Writes a link and what it does to the avatar's claims. The chain must still end in the link that
@@ -83,6 +86,15 @@ pub(super) async fn apply_in(
         .append_in(tx, alt_id, &after, before.as_ref())
         .await?;
     tx.create(&CLAIM_UUIDS, uuid, &SeenRow {});
+    if let Some(id) = accepted.archiving {
+        let through = head.seqno;
+        enqueue_in(
+            tx,
+            id,
+            &Job::ArchiveLinks { label, through },
+            accepted.stamp.at,
+        );
+    }
     save_in(tx, engine, label, before.as_ref(), after);
     if let Some((target, avatar)) = target.filter(|(target, _)| *target != label) {
         accepted.tell_in(tx, engine, target, &avatar).await?;

@@ -56,7 +56,7 @@ impl Claims<'_> {
 
     /// The changes behind number `after`, oldest first, at most `count` (1 to 100): every link of every
     /// avatar, in the order of the log, with numbers from 1 and without a gap. Links that were erased
-    /// are left out. Never stale. Two round trips; one more when another process has moved the log just
+    /// are left out. Never stale. Three round trips; one more when another process has moved the log just
     /// now.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 
 mod rank;
 mod roll;
+mod slot;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -8,6 +8,7 @@
 
 mod aliases;
 mod apply;
+pub(crate) mod archive;
 mod chain;
 mod check;
 pub(crate) mod doubt;

@@ -17,7 +17,7 @@ use crate::ports::rng::draw;
 use crate::ports::store::Freshness;
 use crate::tables::{AVATARS, AvatarRow, CLAIM_UUIDS};
 use crate::tx::in_tx;
-use crate::types::{ClaimAction, Kid, Label};
+use crate::types::{ClaimAction, JobId, Kid, Label};
 
 use super::apply::{Accepted, apply_in};
 use super::check::{form_fault, signed_by};
@@ -39,9 +39,9 @@ impl Claims<'_> {
     ///
     /// Every attempt is charged to the address first. Two reads in one round trip, then the check of
     /// the remote side, which takes 15 s at most; a post that is not there is looked for again for 5 s.
-    /// Then five reads in one round trip (six for an avatar as account), nine writes for a new claim (one
-    /// more with another name, two more for an avatar as account), and one fsync; and a look at the log
-    /// for each checkpoint until the link is in it. 20 s at most all in all.
+    /// Then four reads in one round trip (five for an avatar as account), eight writes (nine for an account
+    /// with another name, one more for an avatar as account), and one fsync; and a look at the log for
+    /// each checkpoint until the link is in it. 20 s at most all in all.
     ///
     /// # Errors
     /// See [`ClaimError`]; never `Loading`, `AlreadyBound` or `Unrestored`. A refusal leaves nothing.
@@ -99,12 +99,20 @@ impl Claims<'_> {
             alt_id: verified.alt_id,
             location: verified.location,
             recheck_after: super::row::recheck_after(self.0),
+            archiving: self.archiving(),
             stamp: Stamp {
                 salt: draw(self.0.ports().rng.as_ref()),
                 at: self.0.now(),
             },
         };
         self.store(&accepted, end).await
+    }
+
+    /// Id for the job that archives a link, if there is an archive.
+    fn archiving(&self) -> Option<JobId> {
+        let ports = self.0.ports();
+        let draw = || JobId(draw(ports.rng.as_ref()));
+        ports.archive.is_some().then(draw)
     }
 
     /// Writes the link, and waits for its number.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::claims::archive::archive_next;
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::outbox::{self, Job, Leased, Outcome};
@@ -34,5 +35,6 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
 async fn run(engine: &Engine, job: &Job) -> Result<Outcome, Internal> {
     match job {
         Job::EraseLinks { label, through } => engine.chains().erase(*label, *through).await,
+        Job::ArchiveLinks { label, through } => archive_next(engine, *label, *through).await,
     }
 }

@@ -13,7 +13,9 @@ use crate::error::Internal;
 use crate::limits::{JOB_ATTEMPTS_MAX, JOB_BACKOFF, JOB_LEASE, JOBS_PER_ROUND};
 use crate::ports::store::{Key, KeyRange, StoreError, Version};
 use crate::table::{TableKey, behind};
-use crate::tables::{EraseLinksMessage, JOBS, JobMessage, JobRow, PARKED_JOBS};
+use crate::tables::{
+    ArchiveLinksMessage, EraseLinksMessage, JOBS, JobMessage, JobRow, PARKED_JOBS,
+};
 use crate::tx::{Effect, Tx};
 use crate::types::{JobId, Label, Seqno, UnixMillis};
 
@@ -25,6 +27,13 @@ pub enum Job {
         /// Whose links.
         label: Label,
         /// The last to erase.
+        through: Seqno,
+    },
+    /// Archive an avatar's links up to and including a seqno, each after the one before it.
+    ArchiveLinks {
+        /// Whose links.
+        label: Label,
+        /// The last to archive.
         through: Seqno,
     },
 }
@@ -174,6 +183,10 @@ impl From<&Job> for JobMessage {
                 label: label.0.0.to_vec(),
                 through: through.get(),
             }),
+            Job::ArchiveLinks { label, through } => Self::ArchiveLinks(ArchiveLinksMessage {
+                label: label.0.0.to_vec(),
+                through: through.get(),
+            }),
         }
     }
 }
@@ -185,6 +198,12 @@ impl Job {
                 label: Label(Hash::from_slice(label)?),
                 through: Seqno::new(*through)?,
             },
+            JobMessage::ArchiveLinks(ArchiveLinksMessage { label, through }) => {
+                Self::ArchiveLinks {
+                    label: Label(Hash::from_slice(label)?),
+                    through: Seqno::new(*through)?,
+                }
+            }
         })
     }
 }

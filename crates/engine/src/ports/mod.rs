@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crypto::secret::Secret;
 
+pub mod archive;
 pub mod checker;
 pub mod dns;
 pub mod fetch;
@@ -35,6 +36,8 @@ pub struct Ports {
     pub dns: Option<Arc<dyn dns::TxtResolver>>,
     /// One for each service whose claims can be checked.
     pub checkers: Vec<Arc<dyn checker::ClaimChecker>>,
+    /// Takes copies of links; `None` when there are none.
+    pub archive: Option<Arc<dyn archive::Archive>>,
     /// Keys the labels of private handles.
     pub label_key: Secret<[u8; 32]>,
     /// Keys hashes of passwords and of released names.

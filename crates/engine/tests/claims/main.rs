@@ -6,6 +6,8 @@
     reason = "a failed step is a failed test"
 )]
 
+mod archiving;
+mod costs;
 mod feed;
 mod finding;
 mod posting;

@@ -13,6 +13,7 @@ use engine::claims::{
 };
 use engine::nextid::{decode_base64, encode_signature};
 use engine::ports::Ports;
+use engine::ports::archive::Archive;
 use engine::ports::checker::{
     CheckWorld, ClaimChecker, Claimed, Extra, Failure, Found, Needs, Refusal,
 };
@@ -222,6 +223,8 @@ pub(crate) struct Town {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) settings: Settings,
+    /// Where processes that join from now on archive links.
+    pub(crate) archive: Option<Arc<dyn Archive>>,
     /// Processes there were, so that each draws numbers of its own.
     processes: u64,
 }
@@ -279,6 +282,7 @@ impl Town {
             store,
             services: services.to_vec(),
             settings,
+            archive: None,
             processes: 0,
         }
     }
@@ -295,6 +299,7 @@ impl Town {
         let ports = Ports {
             rng: Arc::new(SeededRng::new(seed << 32)),
             checkers: self.services.iter().map(checker).collect(),
+            archive: self.archive.clone(),
             ..World::ports(store.clone(), self.clock.clone())
         };
         let engine = Engine::open(ports, self.settings.clone()).await.unwrap();

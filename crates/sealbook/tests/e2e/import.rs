@@ -168,6 +168,7 @@ fn passwords(place: &Place) {
             log_signer: keys.log,
             record_signer: keys.record,
             box_key: keys.toxme,
+            archive: None,
             label_key: keys.commitment,
             pepper: keys.pepper,
             remote_names: None,

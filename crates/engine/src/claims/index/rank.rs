@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use crate::claims::{Order, Sort};
 
-use super::roll::{Roll, Slot};
+use super::roll::Roll;
+use super::slot::Slot;
 
 /// Some slots with what they are sorted by, so that most comparisons need nothing else.
 pub(super) struct Ranks<'r> {

@@ -16,6 +16,7 @@ use crate::tables::{AvatarRow, ClaimEntry};
 use crate::types::{Label, fold};
 
 use super::rank::Ranks;
+use super::slot::{Slot, Times};
 
 pub(super) use slot::Slot;
 use slot::Times;
