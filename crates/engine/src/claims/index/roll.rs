@@ -5,8 +5,6 @@
 //! search is one run over it. What is revoked or renamed leaves a dead slot; when as many are dead
 //! as live, all is written anew.
 
-mod slot;
-
 use std::collections::{HashMap, HashSet};
 
 use memchr::memmem::Finder;
@@ -17,9 +15,6 @@ use crate::types::{Label, fold};
 
 use super::rank::Ranks;
 use super::slot::{Slot, Times};
-
-pub(super) use slot::Slot;
-use slot::Times;
 
 /// Stands before and after each name. No UTF-8 has it.
 const BOUND: u8 = 0xff;
