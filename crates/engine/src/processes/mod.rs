@@ -36,7 +36,7 @@ pub struct Process {
     pub version: Option<String>,
     /// Whether it is the one that asked.
     pub is_me: bool,
-    /// The roles it has now: `sequence`, `sweep`.
+    /// The roles it has now: `sequence`, `sweep`, `recheck`.
     pub roles: Vec<String>,
 }
 

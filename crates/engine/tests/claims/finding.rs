@@ -20,6 +20,7 @@ async fn whole_names_and_parts_of_them_in_any_case() {
     let (town, alice, bob) = (Town::new().await, Persona::new(1), Persona::new(2));
     // One service keeps the case of names.
     town.create(&alice, "dns", "Al%ice_.Example").await;
+    town.clock.advance(SECOND);
     town.create(&bob, "github", "ALICE").await;
     assert_eq!(names(&town, &query("alice")).await, ["alice"]);
     assert_eq!(

@@ -22,7 +22,7 @@ use engine::ports::timer::Timer;
 use engine::reconcile::Reconciler;
 use engine::types::{Avatar, ClaimAction};
 use engine::{Engine, Settings};
-use testkit::{FixedClock, SeededRng, World, default_settings};
+use testkit::{FixedClock, SeededRng, World, default_settings, is_in_memory};
 use tokio::task::yield_now;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -322,7 +322,8 @@ impl Town {
         services.find(|service| service.name == name).unwrap()
     }
 
-    /// Sequences and publishes on every process, and lets 50 ms pass.
+    /// Sequences and publishes on every process, and lets 50 ms pass; 1 ms where the store is not in
+    /// memory.
     pub(crate) async fn step(&self) {
         for _ in 0..8 {
             yield_now().await;
@@ -339,7 +340,16 @@ impl Town {
                 }
             }
         }
-        self.clock.advance(Duration::from_millis(50));
+        // A store on a disk takes its own time, which the clock of a test must not outrun.
+        let step = if is_in_memory() { 50 } else { 1 };
+        self.clock.advance(Duration::from_millis(step));
+    }
+
+    /// Lets time pass until something is so.
+    pub(crate) async fn until(&self, mut is_so: impl FnMut() -> bool) {
+        while !is_so() {
+            self.step().await;
+        }
     }
 
     /// Waits for something while time passes.
