@@ -8,7 +8,6 @@ use merkle::note::VerifierKey;
 use tokio::sync::{Mutex, Notify};
 
 use crate::chain::Chains;
-use crate::claims::doubt::ClaimDoubts;
 use crate::claims::drafts::Drafts;
 use crate::claims::index::ClaimIndex;
 use crate::claims::recheck::Checks;
@@ -19,7 +18,6 @@ use crate::log::Log;
 use crate::log::head::Published;
 use crate::log::pending::Pending;
 use crate::log::state::SequencerState;
-use crate::names::doubt::Doubts;
 use crate::names::index::NameIndex;
 use crate::names::remote::RemoteAnswers;
 use crate::names::{Names, follow};
@@ -31,8 +29,8 @@ use crate::ports::store::Health;
 use crate::processes::clock::Clock;
 use crate::processes::{self, Process};
 use crate::rate::FloodLimits;
-use crate::tx::{Effect, EffectSink, Unit};
-use crate::types::{ProcessId, UnixMillis};
+use crate::tx::{Doubts, Effect, EffectSink, Unit};
+use crate::types::{Label, Name, ProcessId, UnixMillis};
 
 /// What an operator may choose.
 #[derive(Clone, Debug)]
@@ -77,11 +75,11 @@ struct Inner {
     upstreams: Upstreams,
     checks: Checks,
     followed_changes: Mutex<Option<u64>>,
-    claim_doubts: ClaimDoubts,
+    claim_doubts: Doubts<Label>,
     drafts: Drafts,
     remote_answers: RemoteAnswers,
     followed: Mutex<Option<u64>>,
-    doubts: Doubts,
+    name_doubts: Doubts<Name>,
     lookups: AtomicU64,
     flood: FloodLimits,
 }
@@ -119,11 +117,11 @@ impl Engine {
             claims: ClaimIndex::default(),
             checks: Checks::default(),
             followed_changes: Mutex::new(None),
-            claim_doubts: ClaimDoubts::default(),
+            claim_doubts: Doubts::default(),
             drafts: Drafts::default(),
             remote_answers: RemoteAnswers::default(),
             followed: Mutex::new(None),
-            doubts: Doubts::default(),
+            name_doubts: Doubts::default(),
             lookups: AtomicU64::new(0),
             flood,
         };
@@ -293,7 +291,7 @@ impl Engine {
     }
 
     /// Avatars of whose change it is not known whether the store has it.
-    pub(crate) fn claim_doubts(&self) -> &ClaimDoubts {
+    pub(crate) fn claim_doubts(&self) -> &Doubts<Label> {
         &self.0.claim_doubts
     }
 
@@ -318,8 +316,8 @@ impl Engine {
     }
 
     /// Names of whose change it is not known whether the store has it.
-    pub(crate) fn doubts(&self) -> &Doubts {
-        &self.0.doubts
+    pub(crate) fn name_doubts(&self) -> &Doubts<Name> {
+        &self.0.name_doubts
     }
 
     pub(crate) fn flood(&self) -> &FloodLimits {
@@ -369,7 +367,7 @@ impl EffectSink for Engine {
             match effect {
                 // On a shared store the log tells what became of it.
                 Effect::NameChanged(_) | Effect::ClaimsChanged(..) if self.is_shared() => {}
-                Effect::NameChanged(change) => self.0.doubts.add(change.name, now),
+                Effect::NameChanged(change) => self.0.name_doubts.add(change.name, now),
                 Effect::ClaimsChanged(label, _) => self.0.claim_doubts.add(label, now),
                 Effect::EntryQueued(_) | Effect::JobQueued => {}
             }

@@ -88,9 +88,9 @@ pub const INTENT_LOOK_MIN: Duration = Duration::from_millis(50);
 pub const DOUBT_LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// How long such intents are looked for: no store applies a batch later than that.
 pub const DOUBT: Duration = Duration::from_secs(30);
-/// Names remembered of whose change nothing is known yet; beyond, the name index is loaded anew when
-/// nothing can come any more.
-pub const DOUBTFUL_NAMES_MAX: usize = 1 << 14;
+/// Names, and as many avatars, remembered of whose change nothing is known yet; beyond, the index of
+/// them is loaded anew when nothing can come any more.
+pub const DOUBTFUL_KEYS_MAX: usize = 1 << 14;
 /// Life of a lease. With [`FOLLOWER_LOOK_PERIOD`] a dead leader is replaced within 5 s.
 pub const LEASE_LIFE: Duration = Duration::from_secs(3);
 /// Age at which an idle leader renews its lease; also the longest it waits for anything else.

@@ -1,5 +1,6 @@
 //! The unit of work: reads that are checked, buffered writes, one commit.
 
+mod doubts;
 mod effect;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +18,7 @@ use crate::ports::store::{
 use crate::ports::timer::Timer;
 use crate::table::{Row, Table, TableKey};
 
+pub(crate) use doubts::Doubts;
 pub(crate) use effect::{Effect, EffectSink, NameChange, NameState, Queued};
 
 /// What a unit of work runs with: the ports it needs and where its effects go.

@@ -125,13 +125,14 @@ impl Reconciler {
 
     /// Waits for the next tick: until its period is over, or something hints that it is worth it.
     pub async fn wait(self, engine: &Engine) {
-        let sleep = |period| engine.ports().timer.sleep(period);
+        let timer = engine.ports().timer.as_ref();
+        let sleep = |period| timer.sleep(period);
         match self {
             Self::Sequence => engine.sequencer().rest(engine).await,
             Self::Publish => sleep(PUBLISH_PERIOD).await,
             Self::Follow if !engine.is_shared() => tokio::select! {
-                () = engine.doubts().wait(engine) => {}
-                () = engine.claim_doubts().wait(engine) => {}
+                () = engine.name_doubts().wait(timer) => {}
+                () = engine.claim_doubts().wait(timer) => {}
             },
             Self::Follow => tokio::select! {
                 () = follow::behind_log(engine) => {}
