@@ -113,6 +113,8 @@ async fn running(stage: &mut Stage, server: Server, tally: &mut Tally) -> Result
             resume,
         })
     } else {
+        // It may be full at any moment from now on, as the log goes on; the check waits for the log.
+        stage.shim.free()?;
         None
     };
     stage.subject.end(load, findings).await?;
