@@ -87,6 +87,21 @@ class Gateway extends Program {
   mine(blocks) {
     return this.text(`/mine/${blocks}`);
   }
+
+  // The transactions in all blocks.
+  async mined() {
+    const { height } = JSON.parse(await this.text("/info"));
+    const found = [];
+    for (let at = 0; at <= height; at += 1) {
+      const { txs } = JSON.parse(await this.text(`/block/height/${at}`));
+      for (const id of txs) {
+        const answer = await fetch(`${this.url}/tx/${id}`);
+        // Items have ids too, and are no transactions.
+        if (answer.status === 200) found.push(await answer.json());
+      }
+    }
+    return found;
+  }
 }
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
@@ -94,7 +109,8 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
 // What a copy says, beside the link as the server answers it.
 function compare(avatar, links, documents) {
   links.forEach((link, at) => {
-    const { arweave_id, ...said } = link;
+    // Its place in the log is this server's own affair.
+    const { arweave_id, log, ...said } = link;
     const before = links[at - 1];
     const expected = {
       avatar: avatar.key,
@@ -132,36 +148,33 @@ async function roundTrip(gateway, directory, avatar) {
   report.equal("ids before a block", fresh.map((link) => link.arweave_id).join(), ",,");
   report.equal("last id before a block", await avatar.lastId(directory.url), "");
 
-  const ids = new Set();
-  const links = await directory.archived(avatar, async () => {
-    (await gateway.pending()).forEach((id) => ids.add(id));
-    if (ids.size) await gateway.mine(12);
-  });
+  await until("a transaction", async () => (await gateway.pending()).length > 0);
+  const links = await directory.archived(avatar, () => gateway.mine(12));
   report.equal("last id", await avatar.lastId(directory.url), links.at(-1).arweave_id);
   const documents = [];
   for (const link of links) documents.push(JSON.parse(await gateway.text(`/${link.arweave_id}`)));
   compare(avatar, links, documents);
 
-  // Items have ids of their own, and are no transactions.
   const items = [];
   let paid = 0;
-  for (const id of ids) {
-    const answer = await fetch(`${gateway.url}/tx/${id}`);
-    if (answer.status !== 200) continue;
-    const transaction = gateway.arweave.transactions.fromRaw(await answer.json());
+  for (const raw of await gateway.mined()) {
+    const { id } = raw;
+    const transaction = gateway.arweave.transactions.fromRaw(raw);
     report.equal("arweave: a transaction is valid", await gateway.arweave.transactions.verify(transaction), true);
     const data = Buffer.from(await gateway.text(`/tx/${id}/data`), "base64url");
     const fromData = await gateway.arweave.createTransaction({ data, last_tx: "", reward: "0" });
     await fromData.prepareChunks(data);
     report.equal("arweave: the root of the data", fromData.data_root, transaction.data_root);
-    const tags = transaction.tags.map((tag) => [tag.get("name", { decode: true, string: true }), tag.get("value", { decode: true, string: true })]);
+    const text = (tag, name) => tag.get(name, { decode: true, string: true });
+    const tags = transaction.tags.map((tag) => [text(tag, "name"), text(tag, "value")]);
     report.equal("a bundle's tags", JSON.stringify(tags), '[["Bundle-Format","binary"],["Bundle-Version","2.0.0"]]');
     const bundle = new Bundle(data);
     report.equal("arbundles: a bundle is valid", await bundle.verify(), true);
     items.push(...bundle.items);
     paid += Number(transaction.reward);
   }
-  items.sort((one, other) => links.findIndex((it) => it.arweave_id === one.id) - links.findIndex((it) => it.arweave_id === other.id));
+  const place = (item) => links.findIndex((link) => link.arweave_id === item.id);
+  items.sort((one, other) => place(one) - place(other));
   report.equal("each link has one copy", items.map((item) => item.id).join(), links.map((link) => link.arweave_id).join());
   for (const [at, item] of items.entries()) await look(item, links[at], links[at - 1]);
   const left = Number(await gateway.text(`/wallet/${gateway.address}/balance`));
@@ -189,7 +202,9 @@ async function away(gateway, directory, avatar) {
 // What waits when the server stops is sent by the next one.
 async function restart(gateway, directory, avatar) {
   await gateway.stop();
+  const before = (await directory.log()).split(SILENT).length;
   report.equal("a claim before a restart", await avatar.claim(directory.url), 201);
+  await until("the server misses the gateway", async () => (await directory.log()).split(SILENT).length > before);
   await directory.stop();
   await gateway.again();
   await directory.again();
