@@ -115,7 +115,9 @@ impl ClaimChecker for ActivityPub {
         };
         let software = software(&server).await?;
         let post = match software.as_str() {
-            name if LIKE_MASTODON.contains(&name) => mastodon::post(&server, id, &account).await?,
+            name if LIKE_MASTODON.contains(&name) => {
+                mastodon::post(&server, id, &account, name).await?
+            }
             name if LIKE_MISSKEY.contains(&name) => misskey::post(&server, id).await?,
             name => {
                 let reason = format!("{} is software that cannot be asked", shown(name));
