@@ -120,8 +120,9 @@ impl ClaimChecker for ActivityPub {
             }
             name if LIKE_MISSKEY.contains(&name) => misskey::post(&server, id).await?,
             name => {
+                // A host that has changed its software says nothing of the post by that.
                 let reason = format!("{} is software that cannot be asked", shown(name));
-                return refuse(Failure::Malformed, reason);
+                return refuse(Failure::Unreachable, reason);
             }
         };
         if !same(&post.author, account.user) {

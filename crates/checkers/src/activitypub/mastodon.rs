@@ -43,9 +43,9 @@ pub(super) async fn post(
         Err(refusal) if refusal.failure == Failure::Unreachable => {
             let shown = object(server, id, account).await;
             let has_none = !ELSEWHERE.contains(&software);
-            return shown.map_err(|other| match other.failure {
-                Failure::NotFound if has_none => other,
-                _ => refusal,
+            return shown.map_err(|other| {
+                let is_gone = has_none && other.failure == Failure::NotFound;
+                if is_gone { other } else { refusal }
             });
         }
         Err(refusal) => return Err(refusal),

@@ -214,7 +214,7 @@ async fn software_is_known_by_its_name() {
     assert!(misskey().with(INFO, sharkey).await.is_ok());
     let lemmy = Reply::file("activitypub/nodeinfo_lemmy.json");
     let refusal = case.with(INFO, lemmy).await.unwrap_err();
-    assert_eq!(refusal.failure, Failure::Malformed);
+    assert_eq!(refusal.failure, Failure::Unreachable);
     assert_eq!(refusal.reason, "lemmy is software that cannot be asked");
 }
 
