@@ -88,17 +88,17 @@ class Gateway extends Program {
     return this.text(`/mine/${blocks}`);
   }
 
-  // The transactions in all blocks.
+  // The transactions that the wallet of the key has signed.
   async mined() {
-    const { height } = JSON.parse(await this.text("/info"));
+    const query = `{ transactions(first: 100, owners: ["${this.address}"]) { edges { node { id } } } }`;
+    const headers = { "content-type": "application/json" };
+    const request = { method: "POST", headers, body: JSON.stringify({ query }) };
+    const { data } = await (await fetch(`${this.url}/graphql`, request)).json();
     const found = [];
-    for (let at = 0; at <= height; at += 1) {
-      const { txs } = JSON.parse(await this.text(`/block/height/${at}`));
-      for (const id of txs) {
-        const answer = await fetch(`${this.url}/tx/${id}`);
-        // Items have ids too, and are no transactions.
-        if (answer.status === 200) found.push(await answer.json());
-      }
+    for (const { node } of data.transactions.edges) {
+      const answer = await fetch(`${this.url}/tx/${node.id}`);
+      // Items have ids too, and are no transactions.
+      if (answer.status === 200) found.push(await answer.json());
     }
     return found;
   }
