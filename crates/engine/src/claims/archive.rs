@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{PARCEL_BYTES_MAX, PARCEL_LINKS_MAX};
 use crate::outbox::Outcome;
-use crate::ports::archive::{Archive, ArchiveError, ArchiveItem, Parcel, Sent};
+use crate::ports::archive::{Archive, ArchiveItem, Parcel, Sent};
 use crate::ports::store::{Freshness, StoreError};
 use crate::tables::{ARCHIVED, AVATARS, ArchivedRow, AvatarRow, PARCELS, PackedLink, ParcelRow};
 use crate::tx::{Tx, in_tx};
@@ -149,7 +149,8 @@ impl ParcelRow {
         if parcel.items.is_empty() {
             return Ok(Some(Sent::Kept));
         }
-        Ok(said(archive.send(&parcel).await))
+        // Whatever it did not do is tried again: an operator who mends it need do no more.
+        Ok(archive.send(&parcel).await.ok())
     }
 
     /// The same links in another wrapping.
@@ -158,7 +159,7 @@ impl ParcelRow {
         if items.is_empty() {
             return Ok(Some(self.clone()));
         }
-        let wrapping = said(archive.pack(&items).await);
+        let wrapping = archive.pack(&items).await.ok();
         Ok(wrapping.map(|wrapping| Self {
             wrapping,
             ..self.clone()
@@ -174,14 +175,6 @@ impl PackedLink {
             id: ItemId(id),
             bytes: self.item.clone(),
         })
-    }
-}
-
-/// Whatever the archive did not do is tried again, so that an operator who mends it need do no more.
-fn said<T>(done: Result<T, ArchiveError>) -> Option<T> {
-    match done {
-        Ok(done) => Some(done),
-        Err(ArchiveError::Unreachable | ArchiveError::Refused(_)) => None,
     }
 }
 

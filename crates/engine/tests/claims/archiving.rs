@@ -279,7 +279,8 @@ async fn processes_agree_on_what_is_sent() {
         let ticks = engines.map(|engine| Reconciler::Deliver.tick(engine));
         let [one, other] = ticks;
         let (one, other) = tokio::join!(one, other);
-        (one.unwrap(), other.unwrap());
+        one.unwrap();
+        other.unwrap();
     }
     let ids: BTreeSet<String> = archive_ids(&town, &alice).await.into_iter().collect();
     assert_eq!(ids.len(), 4);

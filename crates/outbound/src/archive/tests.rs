@@ -172,7 +172,7 @@ fn data_is_cut_as_arweave_s_own_library_cuts_it() {
     assert_eq!(vectors.len(), 16);
     for vector in vectors {
         let length = usize::try_from(vector["bytes"].as_u64().unwrap()).unwrap();
-        let byte = |at: usize| ((at * 31 + (at >> 8) * 7) & 0xff) as u8;
+        let byte = |at: usize| u8::try_from((at * 31 + (at >> 8) * 7) & 0xff).unwrap();
         let data: Vec<u8> = (0..length).map(byte).collect();
         let cut = Chunks::of(&data);
         assert_eq!(

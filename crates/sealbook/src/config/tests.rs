@@ -3,7 +3,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::schema::Key;
+use super::schema::{Key, Setting};
 use super::*;
 
 /// A value for every key that is not its default, as text and as TOML.
