@@ -1,7 +1,5 @@
 //! `sealbook chain`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use client::avatar::Avatar;
 use client::chain::{ChainVerifier, VerifiedChain};
@@ -12,11 +10,10 @@ use merkle::note::Checkpoint;
 use serde_json::{Value, json};
 
 use super::avatar_file::parse;
-use super::lookup::remembered;
 use super::on_one_core;
 use super::remote::Remote;
 use super::search::printable;
-use super::watched::{Watched, unaccepted};
+use super::watched::{Watch, Watched, remembered};
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
 
@@ -27,12 +24,8 @@ pub(crate) struct Chain {
     /// Check every signature, and that the log has each link and contains the log seen before
     #[arg(long)]
     verify: bool,
-    /// Key of the log, as `serve` prints it; default: the one first seen at this address
-    #[arg(long, value_name = "KEY", requires = "verify")]
-    log_key: Option<String>,
-    /// Directory of what is remembered of logs; default: sealbook in the state directory
-    #[arg(long, value_name = "DIR", requires = "verify")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
     #[command(flatten)]
     remote: Remote,
 }
@@ -62,8 +55,7 @@ impl Chain {
 
     /// Prints what the server says if every link holds and the log has it.
     async fn verified(&self, output: Output, avatar: &Avatar) -> Result<(), Failure> {
-        let watched =
-            Watched::of(&self.remote, self.log_key.as_deref(), self.state.as_deref()).await?;
+        let watched = self.watch.of(&self.remote).await?;
         let links = self.links(avatar).await?;
         let (checkpoint, accepted) = self.checkpoint(&watched).await?;
         let mut verifier = ChainVerifier::new(avatar, &checkpoint);
@@ -99,8 +91,7 @@ impl Chain {
         let note = note.map_err(|error| self.remote.http(&error))?;
         let checkpoint = checkpoint::verify(&note, &watched.key)
             .map_err(|error| Failure::new(Exit::Unverified, chain(&error)))?;
-        let accepted = watched.memory.accept(&watched.key, &note, &watched.log);
-        let accepted = accepted.await.map_err(|error| unaccepted(&error))?;
+        let accepted = watched.accept(&note).await?;
         Ok((checkpoint, accepted))
     }
 
