@@ -1,7 +1,7 @@
 //! The ProofService API over real HTTP, with services on this machine in the shape of the real ones.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -402,6 +402,59 @@ fn of_many_links_for_one_predecessor_one_wins() {
     assert_eq!(changes["links"].as_array().unwrap().len(), 1);
 }
 
+/// Passes requests on, and leaves the newest link out of every chain; answers the address.
+fn keeping_back(server: &Server) -> String {
+    let real = server.url().replace("http://", "");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let lines = BufReader::new(&client).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let mut server = TcpStream::connect(&real).unwrap();
+            let head = head.join("\r\n");
+            write!(server, "{head}\r\nconnection: close\r\n\r\n").unwrap();
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).unwrap();
+            if head.starts_with("GET /v1/proofchain?") {
+                answer = without_the_last(&answer);
+            }
+            client.write_all(&answer).unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+/// The answer with a chain that is shorter by a link.
+fn without_the_last(answer: &[u8]) -> Vec<u8> {
+    let answer = str::from_utf8(answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["proof_chain"].as_array_mut().unwrap().pop().unwrap();
+    let (body, kind) = (body.to_string(), "content-type: application/json");
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {length}");
+    format!("{head}\r\nconnection: close\r\n\r\n{body}").into_bytes()
+}
+
+#[test]
+fn a_server_that_keeps_the_newest_link_back_is_caught() {
+    let (world, key) = (World::new(), avatar(1));
+    let (account, _) = wallet("ethereum");
+    claim(&world, &key, ("ethereum", &account));
+    give_up(&world, &key, ("ethereum", &account));
+    let (own, url) = (key.avatar().to_string(), keeping_back(&world.server));
+    let shown = world.place.json(&["chain", &own, "--url", &url]);
+    assert_eq!(shown["links"].as_array().unwrap().len(), 1);
+    let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    let said = "link 2: the log has it, and the server does not show it";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let chain = world.chain(&key.avatar());
+    assert_eq!(chain["links"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     let world = World::new();
@@ -410,6 +463,8 @@ fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     let own = key.avatar().to_string();
     let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let said = "has signed nothing, which ";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert_eq!(world.place.run(&["chain", "0x02", "--url", &url]).code, 2);
     assert_eq!(
         world
