@@ -5,6 +5,7 @@
 //! - [`remembered`]: keeps the newest checkpoint seen, so that the log cannot be rolled back or forked
 //! - [`audit`]: reads a whole log and recomputes every root it ever signed
 //! - [`proofs`]: the ProofService API, with [`avatar`] keys that sign links
+//! - [`signature_text`]: the forms in which such signatures are handed in
 //! - [`chain`]: checks what an avatar signed, all of it, offline and against the log
 //! - [`tlog`]: reads a log over HTTP; [`audit`] takes any other source too
 //!
@@ -24,6 +25,7 @@ pub mod parsers;
 pub mod profile;
 pub mod proofs;
 pub mod remembered;
+pub mod signature_text;
 pub mod tlog;
 pub mod tox_id;
 pub mod toxme;

@@ -74,8 +74,10 @@ pub struct Evidence<'a> {
     pub location: Option<&'a str>,
     /// The avatar's signature, base64.
     pub signature: Option<&'a str>,
-    /// The wallet's signature.
+    /// The wallet's signature, if a wallet is claimed: base64 for `ethereum`, base58 for `solana`.
     pub wallet_signature: Option<&'a str>,
+    /// The other avatar's signature, if one is claimed: hexadecimal.
+    pub target_signature: Option<&'a str>,
 }
 
 /// A claim, as the server says.
@@ -262,6 +264,7 @@ impl ProofClient {
         let mut body = body(wanted);
         let extra = json!({
             "signature": evidence.signature, "wallet_signature": evidence.wallet_signature,
+            "target_signature": evidence.target_signature,
         });
         let members = [
             ("uuid", evidence.uuid.into()),

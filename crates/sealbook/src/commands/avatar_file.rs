@@ -26,6 +26,11 @@ pub(super) struct AvatarFile {
 }
 
 impl AvatarFile {
+    /// The key in this file.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { key: Some(path) }
+    }
+
     /// Reads the key.
     ///
     /// # Errors

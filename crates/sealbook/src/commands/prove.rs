@@ -2,6 +2,7 @@
 
 mod drafts;
 mod places;
+mod signed;
 
 use std::path::PathBuf;
 
@@ -17,9 +18,30 @@ use super::search::printable;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use drafts::{Drafts, Kept};
+use signed::AccountSignature;
 
 /// Stands for the signature in the texts of a server.
 const SIGNATURE: &str = "%SIG_BASE64%";
+/// What follows the help.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  A gist, a tweet, a message: post the text, then say where it is
+    sealbook prove start github alice --out proof.json
+    sealbook prove check github alice --location 0123456789abcdef
+  A domain: add the record, then have it looked up
+    sealbook prove start dns example.org
+    sealbook prove check dns example.org
+  A wallet: have it sign the text (personal_sign for ethereum), then hand the signature in
+    sealbook prove start ethereum 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045
+    sealbook prove check ethereum 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --wallet-signature 0x…
+  Another avatar: its key signs too, here or where it is
+    sealbook prove start nextid 0x02…
+    sealbook prove check nextid 0x02… --target-key other.json
+    sealbook prove check nextid 0x02… --target-signature 0x…
+  What an avatar has proven
+    sealbook prove list 0x02…
+    sealbook chain 0x02… --verify";
+
 /// Stands for the avatar.
 const AVATAR: &str = "%COMPRESSED_PERSONA_PUBKEY_HEX%";
 
@@ -52,7 +74,7 @@ pub(crate) struct Start {
     /// Language of the text, such as zh_CN; what the server does not have is the default
     #[arg(long, value_name = "CODE", default_value = "default")]
     language: String,
-    /// File to write the text to, instead of printing it
+    /// File to write the text to, instead of printing it: byte for byte what is to be posted or signed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -70,9 +92,8 @@ pub(crate) struct Check {
     /// Where the post is: the number of a tweet, the id of a gist, the link to a message
     #[arg(long, value_name = "PLACE")]
     location: Option<String>,
-    /// The wallet's signature over the text, for ethereum (base64) and solana (base58)
-    #[arg(long, value_name = "SIGNATURE")]
-    wallet_signature: Option<String>,
+    #[command(flatten)]
+    signed: AccountSignature,
     #[command(flatten)]
     key: AvatarFile,
     #[command(flatten)]
@@ -135,8 +156,14 @@ impl Start {
         let kept = kept(&draft, &key);
         self.drafts.keep(&self.remote.url, &wanted, &kept)?;
         let text = self.text(&draft, &kept, &avatar);
+        // Where nothing is posted, the account signs what the avatar has signed.
+        let shown = if text.is_empty() {
+            &kept.payload
+        } else {
+            &text
+        };
         if let Some(path) = &self.out {
-            std::fs::write(path, &text).map_err(|error| {
+            std::fs::write(path, shown).map_err(|error| {
                 Failure::failed(format!("cannot write {}: {error}", path.display()))
             })?;
         }
@@ -149,11 +176,8 @@ impl Start {
             );
         }
         words += &format!("avatar {avatar}\n{}\n", place.post);
-        if self.out.is_none() && !text.is_empty() {
-            words += &format!("\n{}\n\n", text.trim_end());
-        }
-        if text.is_empty() {
-            words += &format!("\n{}\n\n", kept.payload);
+        if self.out.is_none() {
+            words += &format!("\n{}\n\n", shown.trim_end());
         }
         words += &format!("Then: sealbook prove check {}{}", self.again(), place.check);
         let object = json!({
@@ -185,12 +209,15 @@ impl Check {
         let avatar = key.avatar();
         let wanted = self.account.wanted(Action::Create, &avatar);
         let kept = self.drafts.find(&self.remote.url, &wanted)?;
+        let of_wallet = self.signed.of_wallet(&self.account);
+        let of_target = self.signed.of_target(&self.account, &kept.payload)?;
         let evidence = Evidence {
             uuid: &kept.uuid,
             created_at: &kept.created_at,
             location: self.location.as_deref(),
             signature: Some(&kept.signature),
-            wallet_signature: self.wallet_signature.as_deref(),
+            wallet_signature: of_wallet.as_deref(),
+            target_signature: of_target.as_deref(),
         };
         let done = self.remote.proofs()?.submit(&wanted, &evidence).await;
         done.map_err(|error| self.remote.unproven(error))?;

@@ -15,7 +15,7 @@ use crypto::secp256k1::SigningKey as EthereumKey;
 use crypto::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server};
+use crate::harness::{Place, Ran, Server};
 
 /// What the services answer: bodies by the start of the path.
 #[derive(Clone, Default)]
@@ -453,6 +453,80 @@ fn a_server_that_keeps_the_newest_link_back_is_caught() {
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     let chain = world.chain(&key.avatar());
     assert_eq!(chain["links"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_signs_itself_is_proven_from_the_shell() {
+    let (world, other) = (World::new(), avatar(2));
+    let url = world.server.url();
+    let prove = |verb: &str, platform: &str, rest: &[&str]| {
+        let words = [&["prove", verb, platform], rest, &["--url", &url]].concat();
+        world.place.run(&words)
+    };
+    let started = |platform: &str, account: &str| {
+        let ran = prove("start", platform, &[account, "--out", "text"]);
+        assert_eq!(ran.code, 0, "{platform}: {}", ran.stderr);
+        std::fs::read_to_string(world.place.path("text")).unwrap()
+    };
+    let done = |ran: Ran| assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let refused = |ran: Ran, code: i32, said: &str| {
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    };
+
+    let target = other.avatar().to_string();
+    for (file, key) in [("other.json", &other), ("third.json", &avatar(3))] {
+        std::fs::write(world.place.path(file), key.to_json().expose()).unwrap();
+    }
+    let by = |file| prove("check", "nextid", &[&target, "--target-key", file]);
+    let text = started("nextid", &target);
+    refused(
+        prove("check", "nextid", &[&target]),
+        1,
+        "target_signature not found",
+    );
+    refused(by("third.json"), 2, "not of 0x");
+    let wrong = avatar(3).sign(&text);
+    let wrong = ["--target-signature", &wrong];
+    refused(
+        prove(
+            "check",
+            "nextid",
+            &[&[target.as_str()], &wrong[..]].concat(),
+        ),
+        1,
+        "not signed by the avatar",
+    );
+    done(by("other.json"));
+    // The other form, for another avatar.
+    let target = avatar(4).avatar().to_string();
+    let signature = avatar(4).sign(&started("nextid", &target));
+    let signature = client::signature_text::hexadecimal(&signature);
+    done(prove(
+        "check",
+        "nextid",
+        &[&target, "--target-signature", &signature],
+    ));
+
+    for platform in ["ethereum", "solana"] {
+        let (account, sign) = wallet(platform);
+        let signature = sign(&started(platform, &account));
+        let signature = match platform {
+            "ethereum" => format!("0x{}", client::signature_text::hexadecimal(&signature)),
+            _ => signature,
+        };
+        done(prove(
+            "check",
+            platform,
+            &[&account, "--wallet-signature", &signature],
+        ));
+    }
+    let list = world.place.json(&["prove", "list", "--url", &url]);
+    let proofs = list["proofs"].as_array().unwrap();
+    assert_eq!(proofs.len(), 4, "{list}");
+    let own = list["avatar"].as_str().unwrap();
+    let chain = world.place.json(&["chain", own, "--verify", "--url", &url]);
+    assert_eq!(chain["claimed"].as_array().unwrap().len(), 4);
 }
 
 #[test]

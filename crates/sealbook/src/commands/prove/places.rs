@@ -39,6 +39,11 @@ pub(super) fn of(platform: &str, avatar: &Avatar) -> Place {
             None,
             "",
         ),
+        "ens" => (
+            "Set the text record id.next.proof of the name to this:".to_owned(),
+            None,
+            "",
+        ),
         "discord" => (
             "Send this where the server's bot reads along:".to_owned(),
             None,
@@ -48,6 +53,11 @@ pub(super) fn of(platform: &str, avatar: &Avatar) -> Place {
             "Sign this with your wallet:".to_owned(),
             None,
             " --wallet-signature SIGNATURE",
+        ),
+        "nextid" => (
+            "Have the other avatar sign this:".to_owned(),
+            None,
+            " --target-key FILE",
         ),
         _ => (
             "Post this in public:".to_owned(),
