@@ -9,7 +9,7 @@ use client::remembered::Accepted;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::avatar_file::parse;
+use super::avatar_file::AvatarFile;
 use super::on_one_core;
 use super::remote::Remote;
 use super::search::printable;
@@ -19,8 +19,8 @@ use crate::output::Output;
 
 #[derive(Args)]
 pub(crate) struct Chain {
-    /// The avatar: 0x and 66 hexadecimal digits
-    avatar: String,
+    /// The avatar: 0x and 66 hexadecimal digits; default: that of the key
+    avatar: Option<String>,
     /// Check every signature, that the log has each link and no newer one, and that it contains the
     /// log seen before
     #[arg(long)]
@@ -28,13 +28,15 @@ pub(crate) struct Chain {
     #[command(flatten)]
     watch: Watch,
     #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
     remote: Remote,
 }
 
 impl Chain {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         on_one_core(async {
-            let avatar = parse(&self.avatar)?;
+            let avatar = self.key.avatar(self.avatar.as_deref())?;
             if self.verify {
                 self.verified(*output, &avatar).await
             } else {
@@ -68,7 +70,7 @@ impl Chain {
             return Err(Failure::new(Exit::NotFound, said));
         }
         let verified = self.check(&watched, &head, &links).await?;
-        self.print(output, &links, &verified, (&head, accepted))
+        Self::print(output, &links, &verified, (&head, accepted))
     }
 
     /// The end of the chain and the chain, of one moment. As the end is asked for first, a chain that is
@@ -134,7 +136,6 @@ impl Chain {
     }
 
     fn print(
-        &self,
         output: Output,
         links: &[ChainItem],
         verified: &VerifiedChain,
@@ -154,7 +155,7 @@ impl Chain {
             .map(|(platform, identity)| json!({ "platform": platform, "identity": identity }))
             .collect();
         let object = json!({
-            "avatar": self.avatar, "verified": true,
+            "avatar": head.avatar.to_string(), "verified": true,
             "links": links.iter().map(object).collect::<Vec<_>>(), "claimed": claimed,
             "origin": checkpoint.origin, "size": checkpoint.size,
             "root": checkpoint.root.to_hex(), "first_contact": accepted == Accepted::First,

@@ -26,6 +26,16 @@ pub(super) struct AccountSignature {
 }
 
 impl AccountSignature {
+    /// Whether a wallet's signature was given.
+    pub(super) fn has_wallet(&self) -> bool {
+        self.wallet_signature.is_some()
+    }
+
+    /// Whether there is another avatar's signature, or what it signs with.
+    pub(super) fn has_target(&self) -> bool {
+        self.target_signature.is_some() || self.target_key.is_some()
+    }
+
     /// The wallet's signature in the form of its platform: base64 for Ethereum, whose wallets show
     /// hexadecimal.
     pub(super) fn of_wallet(&self, account: &Account) -> Option<String> {
@@ -48,7 +58,7 @@ impl AccountSignature {
         let Some(path) = &self.target_key else {
             return Ok(self.target_signature.as_deref().map(hexadecimal));
         };
-        let key = AvatarFile::at(path.clone()).read()?;
+        let key = AvatarFile::of(path.clone())?;
         let (own, claimed) = (key.avatar(), &account.identity);
         if Avatar::parse(claimed) != Ok(own) {
             let path = path.display();
