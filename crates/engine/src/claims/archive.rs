@@ -19,8 +19,8 @@ use super::ChainLink;
 use super::row::save_in;
 
 /// Signs and keeps the next links of an avatar, or sends those that are kept, unless all up to `through`
-/// are archived. Three round trips and one exchange with the archive; one write to keep a parcel; two
-/// writes and one for each link when it is archived.
+/// are archived. Five round trips and one write to keep a parcel; two round trips and an exchange with the
+/// archive for each look at it, and when it is archived one more, two writes, and one for each link.
 ///
 /// # Errors
 /// Our own failures. An archive that is away or refuses is asked again later: it says so itself.
