@@ -84,9 +84,9 @@ class Gateway extends Program {
     return this.text("/tx/pending").then(JSON.parse);
   }
 
-  // Enough blocks for whatever waits for one; more would leave anchors behind.
+  // Enough blocks for whatever waits for one. Too many at once would leave anchors behind.
   async mine() {
-    if ((await this.pending()).length > 0) await this.text("/mine/12");
+    await this.text((await this.pending()).length > 0 ? "/mine/12" : "/mine/1");
   }
 
   // The transactions that the wallet of the key has signed.

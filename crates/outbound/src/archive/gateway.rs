@@ -38,7 +38,8 @@ enum Status {
 
 #[derive(Deserialize)]
 struct Confirmed {
-    number_of_confirmations: u64,
+    /// Some gateways count below 0 while their blocks come in.
+    number_of_confirmations: i64,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +106,14 @@ impl Gateway {
     async fn post(&self, transaction: &Transaction<'_>) -> Result<(), ArchiveError> {
         let json = transaction.to_json();
         let fetched = self.upstream.post("/tx", "application/json", json).await?;
-        accepted("a transaction", &fetched)
+        let Err(refusal) = accepted("a transaction", &fetched) else {
+            return Ok(());
+        };
+        // Another worker may have been faster.
+        match self.status(&transaction.id()).await? {
+            Status::Known(_) => Ok(()),
+            Status::Unknown => Err(refusal),
+        }
     }
 
     async fn anchor(&self) -> Result<String, ArchiveError> {
@@ -148,7 +156,8 @@ impl Gateway {
             200 => {
                 let confirmed: Confirmed =
                     serde_json::from_slice(&fetched.body).map_err(|_| unclear())?;
-                Ok(Status::Known(confirmed.number_of_confirmations))
+                let blocks = u64::try_from(confirmed.number_of_confirmations);
+                Ok(Status::Known(blocks.unwrap_or_default()))
             }
             202 => Ok(Status::Known(0)),
             404 => Ok(Status::Unknown),

@@ -38,6 +38,8 @@ struct Weave {
     said: VecDeque<Option<(u16, String)>>,
     items: Vec<Bytes>,
     posts: usize,
+    /// Takes a transaction and says that it did not.
+    refuses_after_all: bool,
 }
 
 impl Weave {
@@ -71,7 +73,8 @@ impl Weave {
                 let transaction: Value = serde_json::from_slice(&request.body).unwrap();
                 let id = transaction["id"].as_str().unwrap().to_owned();
                 self.transactions.entry(id).or_insert((transaction, None));
-                (200, "OK".into())
+                let status = if self.refuses_after_all { 400 } else { 200 };
+                (status, "OK".into())
             }
             (Method::Post, "/chunk") => {
                 self.chunks
@@ -284,6 +287,16 @@ impl WebFetcher for Lossy {
     }
 }
 
+/// Of two workers that send it at once one is refused.
+#[tokio::test]
+async fn a_transaction_that_another_worker_sent_is_no_failure() {
+    let (gateway, web) = gateway();
+    let parcel = parcel(&gateway, 1, 100).await;
+    web.with(|weave| weave.refuses_after_all = true);
+    assert_eq!(gateway.send(&parcel).await, Ok(Sent::Pending));
+    assert_eq!(web.with(|weave| weave.posts), 1);
+}
+
 #[tokio::test]
 async fn a_transaction_that_the_network_forgot_is_made_anew_when_it_can_come_no_more() {
     let (gateway, web) = gateway();
@@ -411,6 +424,10 @@ async fn what_a_gateway_says_besides_is_told_to_the_operator() {
         assert!(why.starts_with(said), "{why}");
         assert!(why.len() < 300, "{why}");
     }
+    let confirmed = r#"{"number_of_confirmations":-3,"block_height":17}"#;
+    web.with(|weave| weave.odd.insert("/tx/", (200, confirmed.into())));
+    web.with(|weave| weave.odd.remove("/tx"));
+    assert_eq!(gateway.send(&parcel).await, Ok(Sent::Pending));
     // Some gateways say so of one that waits for a block.
     web.with(|weave| weave.odd.insert("/tx/", (200, "Pending".into())));
     assert_eq!(gateway.send(&parcel).await, Ok(Sent::Pending));
