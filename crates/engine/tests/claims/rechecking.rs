@@ -11,7 +11,7 @@ use engine::types::UnixMillis;
 use crate::town::{DAY, Persona, SECOND, Town, settings};
 
 /// A town whose background checks have budgets.
-async fn limited() -> Town {
+pub(crate) async fn limited() -> Town {
     Town::with(Settings {
         limits_enabled: true,
         ..settings()
@@ -24,7 +24,7 @@ async fn checked_at(town: &Town, by: &Persona, identity: &str) -> UnixMillis {
 }
 
 /// Lets time pass without anybody looking, then checks what is due.
-async fn after(town: &Town, time: Duration) {
+pub(crate) async fn after(town: &Town, time: Duration) {
     town.clock.advance(time);
     town.recheck().await;
 }
