@@ -1,5 +1,6 @@
 """What strangers may send: JSON that is wrong in unusual ways, and HTTP that is hardly HTTP."""
 
+import base64
 import json
 import socket
 
@@ -69,6 +70,183 @@ def json_bodies():
     )
     for number in (LOOKUP, SEARCH, STATUS):
         yield f"action {number} as text", json.dumps({"action": str(number)}).encode(), (-3,)
+
+
+KEY = "0x031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f"
+UUID = "cd04a475-4498-406d-b5a1-3c5f371f1f04"
+# The order of the curve: no r and no s of a signature is as large.
+ORDER = bytes.fromhex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
+POST, PAYLOAD, RESTORE = "/v1/proof", "/v1/proof/payload", "/v1/proof/restore_pubkey"
+SUBKEY, SUBKEY_PAYLOAD = "/v1/subkey", "/v1/subkey/payload"
+PROOF_PATHS = (POST, PAYLOAD, RESTORE, SUBKEY, SUBKEY_PAYLOAD)
+
+
+def proof_bodies():
+    """(what, path, body, statuses) for the POST requests of the ProofService API."""
+    for path in PROOF_PATHS:
+        for what, body, status in _proof_json():
+            yield f"{path}: {what}", path, body, (status,)
+    for what, key in _bad_keys():
+        yield f"{what} in a draft", PAYLOAD, _with(_draft(), public_key=key), (400,)
+        yield f"{what} in a link", POST, _with(_link(), public_key=key), (400,)
+        yield f"{what} as an avatar", SUBKEY_PAYLOAD, _with(_subkey(), avatar=key), (400,)
+        yield f"{what} as a subkey", SUBKEY, _with(_subkey(), public_key=key), (400,)
+    for what, signature in _bad_signatures():
+        signed = {"extra": {"signature": signature, "wallet_signature": signature}}
+        yield f"{what} of a delete", POST, _with(_link(), **signed), (400,)
+        wallet = {"platform": "ethereum", "identity": "0x" + "ab" * 20, "action": "create"}
+        yield f"{what} of a wallet", POST, _with(_link(), **wallet, **signed), (400,)
+        yield f"{what} of a forgotten avatar", RESTORE, _with(_link(), signature=signature), (400,)
+        yield f"{what} before it", RESTORE, _with(_link(), signature=_base64(_shape()), previous=signature), (400,)
+        yield f"{what} of a subkey", SUBKEY, _with(_subkey(), signature=signature), (400,)
+    for what, number in (
+        ("60,000 digits", "9" * 60_000),
+        ("64 bits and one", "9223372036854775808"),
+        ("a fraction", "1.5"),
+        ("a NUL behind it", "1\0"),
+        ("digits of another script", "\u0661"),
+        ("a blank before it", " 1"),
+    ):
+        yield f"a time of {what}", POST, _with(_link(), created_at=number), (400,)
+        yield f"a forgotten time of {what}", RESTORE, _with(_link(), created_at=number), (400,)
+    for name in ("platform", "identity", "uuid", "proof_location", "action"):
+        for what, text in (
+            ("a NUL", "a\0b"),
+            ("a line feed", "a\r\nb"),
+            ("half a pair", "\ud800"),
+            ("60,000 characters", "a" * 60_000),
+            ("a path", "../../etc/passwd"),
+            ("markup", "<script>"),
+        ):
+            link = {"action": "create", name: text}
+            yield f"{what} as {name}", POST, _with(_link(), **link), (400,)
+    twice = b'{"public_key":"%s","public_key":"0x02"}' % KEY.encode()
+    yield "two keys, the last bad", POST, twice, (400,)
+    yield "a key in capitals, then none", POST, twice.replace(b',"public', b',"PUBLIC'), (400,)
+
+
+def _proof_json():
+    """(what, body, status), whatever the path."""
+    yield from (
+        ("nothing", b"", 400),
+        ("cut off", b'{"action":"create"', 400),
+        ("a list", b"[]", 400),
+        ("a number of 60,000 digits", b'{"created_at":' + b"9" * 60_000 + b"}", 400),
+        ("a number of 1,000,000 digits", b'{"created_at":' + b"9" * 1_000_000 + b"}", 413),
+        ("bytes of no UTF-8", b'{"action":"\xff\xfe","platform":"\xed\xa0\x80"}', 400),
+        ("a bare NUL", b'{"action":"\x00"}', 400),
+        ("nothing but NUL", b"\x00" * 1000, 400),
+        ("halves of pairs", b'{"action":"\\ud800","rp_id":"\\udfff\\ud800"}', 400),
+        ("lists 20,000 deep", b'{"extra":' + b"[" * 20_000, 400),
+        ("objects 7,000 deep", b'{"extra":' * 7_000, 400),
+        ("an unknown escape", b'{"action":"\\x41"}', 400),
+        ("as much as fits", b"[" + b" " * (BODY_MAX - 1), 400),
+        ("a byte too many", b" " * (BODY_MAX + 1), 413),
+        ("four mebibytes", b'{"action":"' + b"x" * (4 << 20) + b'"}', 413),
+        ("four mebibytes of brackets", b"[" * (4 << 20), 413),
+    )
+
+
+def _bad_keys():
+    whole = KEY.removeprefix("0x")
+    yield from (("a key cut off at %d" % length, KEY[:length]) for length in (1, 2, 3, 4, 66, 67))
+    yield from (
+        ("a key with a digit too many", KEY + "0"),
+        ("a key with a byte too many", KEY + "00"),
+        ("a key of another form", "0x05" + whole[2:]),
+        ("a hybrid key", "0x06" + whole[2:] * 2),
+        ("a point off the curve", "0x04" + whole[2:] * 2),
+        ("a coordinate that is too large", "0x02" + "f" * 64),
+        ("the point at infinity", "0x00"),
+        ("zeros", "0x04" + "0" * 128),
+        ("a key with a blank", KEY + " "),
+        ("a key with a NUL", KEY + "\0"),
+        ("two prefixes", "0x" + KEY),
+        ("a key of no digits", "0x" + "g" * 66),
+        ("60,000 digits", "0x02" + "1" * 60_000),
+    )
+
+
+def _shape(v=0):
+    return bytes(range(1, 65)) + bytes([v])
+
+
+def _bad_signatures():
+    for v in (2, 3, 4, 26, 29, 30, 31, 35, 255):
+        yield f"a signature with v {v}", _base64(_shape(v))
+    for length in (1, 32, 64, 66, 130, 3_000):
+        yield f"a signature of {length} bytes", _base64(bytes(length))
+    yield from (
+        ("a signature of zeros", _base64(bytes(65))),
+        ("an r that is too large", _base64(ORDER + _shape()[32:])),
+        ("an s that is too large", _base64(_shape()[:32] + ORDER + b"\0")),
+        ("a signature of ones", _base64(b"\xff" * 64 + b"\0")),
+        ("base64 without its padding", _base64(_shape()).rstrip("=")),
+        ("base64 of URLs", "-_" * 44),
+        ("base64 cut off", _base64(_shape())[:87]),
+        ("no base64", "%" * 88),
+        ("a signature with a NUL", _base64(_shape()) + "\0"),
+        ("half a pair as a signature", "\ud800"),
+        ("30,000 characters of a signature", "A" * 30_000),
+    )
+
+
+def _base64(data):
+    return base64.b64encode(data).decode()
+
+
+def _draft():
+    return {"action": "create", "platform": "dns", "identity": "example.com", "public_key": KEY}
+
+
+def _link():
+    """A delete of what was never claimed, which asks nobody."""
+    return _draft() | {"action": "delete", "uuid": UUID, "created_at": "1400000000"}
+
+
+def _subkey():
+    draft = {"avatar": KEY, "algorithm": "secp256k1", "public_key": KEY, "rp_id": "rp.example"}
+    return draft | {"name": "phone", "signature": _base64(_shape())}
+
+
+def _with(body, **changes):
+    # Halves of pairs are escaped, as no UTF-8 has them.
+    return json.dumps(body | changes).encode()
+
+
+def proof_queries():
+    """(path and query, statuses) for the GET requests of that API."""
+    many = ",".join(f"n{number}" for number in range(1_500))
+    yield from (
+        (f"/v1/proof?identity={text}", (200,))
+        for text in ("%00", "%ff%fe", "%ed%a0%80", "%0d%0aX:1", "%25", "_", "%2e%2e%2f", "a" * 6_000)
+    )
+    yield f"/v1/proof?identity={many}", (400,)
+    yield from (
+        (f"/v1/proof?identity=a&{text}", (400,))
+        for text in ("page=" + "9" * 6_000, "page=9223372036854775808", "exact=2", "page=%00", "page=1e3")
+    )
+    yield from (
+        (f"/v1/proof?identity=a&{text}", (200,))
+        for text in (
+            "page=9223372036854775807", "page=-9223372036854775808", "sort=%00", "order=x", "page=%zz",
+            "platform=%00", "platform=nextid", "a;b", "&&&=", "page=1&page=x",
+        )  # fmt: skip
+    )
+    yield from (
+        (f"/v1/proof/exists?platform=dns&identity=a&public_key={text}", (400,))
+        for text in ("", "%00", KEY[:-1], KEY + "0", "0x05" + "1" * 64, "1" * 6_000)
+    )
+    yield f"/v1/proof/exists?platform=%00&identity=%0d%0a%ff&public_key={KEY}", (404,)
+    for text in ("%00", KEY[:-1], "1" * 6_000, "0x04" + "0" * 128):
+        yield f"/v1/proofchain?avatar={text}", (200,)
+        yield f"/v1/subkey?avatar={text}", (400,)
+    yield f"/v1/proofchain?avatar={KEY}&page=9223372036854775807", (200,)
+    yield f"/v1/subkey?algorithm=es256&public_key={'0x' + '1' * 127}", (400,)
+    for text in ("last_id=9223372036854775807&count=9223372036854775807", "last_id=-1&count=-1"):
+        yield f"/v1/proofchain/changes?{text}", (200,)
+    for text in ("last_id=18446744073709551616", "count=" + "1" * 6_000, "id=x", "count=%00"):
+        yield f"/v1/proofchain/changes?{text}", (400,)
 
 
 def _many_fields(count):

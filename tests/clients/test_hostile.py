@@ -55,6 +55,33 @@ def bodies(report):
         goes_on(report, server, "all bodies")
 
 
+def proofs(report):
+    """The same for the ProofService API: a refusal in its form, no link, and the server goes on."""
+    with Server(UNLIMITED, count=1) as server:
+        before = resident_kib(server)
+        for what, path, body, statuses in hostile.proof_bodies():
+            is_refused(report, what, server.directory.request("POST", path, body), statuses)
+        for path, statuses in hostile.proof_queries():
+            what = path[:120]
+            answer = server.directory.request("GET", path)
+            if answer.status == 200 and 200 in statuses:
+                report.check(what, "message" not in answer.json(), answer.raw[:200])
+            else:
+                is_refused(report, what, answer, statuses)
+        changes = server.directory.request("GET", "/v1/proofchain/changes")
+        report.equal("no link is left", changes.json(), {"links": []})
+        grown = resident_kib(server) - before
+        report.check("memory", grown < GROWTH_MAX_KIB, f"{grown} KiB more")
+        goes_on(report, server, "all proofs")
+
+
+def is_refused(report, what, answer, statuses):
+    kind = answer.headers.get("content-type", "")
+    said = answer.json().get("message") if kind.startswith("application/json") else None
+    is_as_it_should = answer.status in statuses and isinstance(said, str) and said != ""
+    report.check(what, is_as_it_should, f"{answer.status} {kind} {answer.raw[:300]}")
+
+
 def heads(report):
     """HTTP that is hardly HTTP: an error or no answer, and the server goes on."""
     with Server(UNLIMITED, count=1) as server:
@@ -181,7 +208,7 @@ def check_line(report, line):
     )
 
 
-CASES = [bodies, heads, log]
+CASES = [bodies, proofs, heads, log]
 
 
 def main():

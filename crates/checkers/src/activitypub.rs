@@ -115,11 +115,14 @@ impl ClaimChecker for ActivityPub {
         };
         let software = software(&server).await?;
         let post = match software.as_str() {
-            name if LIKE_MASTODON.contains(&name) => mastodon::post(&server, id, &account).await?,
+            name if LIKE_MASTODON.contains(&name) => {
+                mastodon::post(&server, id, &account, name).await?
+            }
             name if LIKE_MISSKEY.contains(&name) => misskey::post(&server, id).await?,
             name => {
+                // A host that has changed its software says nothing of the post by that.
                 let reason = format!("{} is software that cannot be asked", shown(name));
-                return refuse(Failure::Malformed, reason);
+                return refuse(Failure::Unreachable, reason);
             }
         };
         if !same(&post.author, account.user) {

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 
 /// Characters of an upstream's own words in a text of ours.
 const QUOTED_CHARS_MAX: usize = 64;
+/// What a refusal says that is about the number of requests.
+const WORDS: &[u8] = b"rate limit";
 /// What is not escaped in a segment of a path or in a value of a query (RFC 3986, unreserved).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -50,8 +52,7 @@ impl Ask<'_> {
         let refusal = match fetched.status {
             200..=299 => return Ok(fetched),
             404 | 410 => self.not_found(),
-            429 => self.limited(&fetched),
-            403 if wants_less(&fetched) => self.limited(&fetched),
+            _ if fetched.wants_less() || says_less(&fetched) => self.limited(&fetched),
             401 | 403 => {
                 let reason = format!("{who} does not show it to this server");
                 Refusal::new(Failure::Unreachable, reason)
@@ -126,13 +127,11 @@ impl Ask<'_> {
     }
 }
 
-/// Whether a refusal is about the number of requests.
-fn wants_less(fetched: &Fetched) -> bool {
-    let remaining = ["x-ratelimit-remaining", "x-rate-limit-remaining"];
-    let is_spent = remaining
-        .iter()
-        .any(|name| fetched.header(name) == Some("0"));
-    is_spent || fetched.retry_after.is_some()
+/// Whether a refusal says in words that it is about the number of requests, as that of GitHub's second
+/// limit does.
+fn says_less(fetched: &Fetched) -> bool {
+    let mut pieces = fetched.body.windows(WORDS.len());
+    fetched.status == 403 && pieces.any(|piece| piece.eq_ignore_ascii_case(WORDS))
 }
 
 /// A text as one segment of a path, or as a value of a query.

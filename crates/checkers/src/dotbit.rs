@@ -26,6 +26,8 @@ pub struct DotBit;
 
 #[derive(Deserialize)]
 struct Answer {
+    /// Indexers, which have the same records, call it otherwise.
+    #[serde(alias = "errno")]
     err_no: i64,
     data: Option<Data>,
 }

@@ -16,7 +16,7 @@ use serde::de::IgnoredAny;
 use crate::answer::Id;
 use crate::ask::{Ask, escaped, refuse, shown};
 use crate::names::{GITHUB_API, GITHUB_GIST_RAW};
-use crate::post::{file_name, found, in_file, location, lower, same};
+use crate::post::{file_name, found, in_file, in_own_file, location, lower, same};
 
 /// Letters and digits of a gist's id.
 const GIST_ID_CHARS_MAX: usize = 64;
@@ -124,7 +124,7 @@ async fn read(ask: &Ask<'_>, claim: &Claimed<'_>, gist: &Gist, id: &str) -> Resu
         return refuse(Failure::TextMissing, reason);
     };
     let signatures = match &file.content {
-        Some(content) if !file.truncated => in_file(ask, content.as_bytes(), claim)?,
+        Some(content) if !file.truncated => in_own_file(content.as_bytes(), claim)?,
         Some(_) | None => {
             let body = match &file.raw_url {
                 Some(url) => follow(ask, url).await?,

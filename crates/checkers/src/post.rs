@@ -98,7 +98,23 @@ pub(crate) fn in_file(
         let reason = format!("{} not found or empty", file_name(claim));
         return refuse(Failure::TextMissing, reason);
     }
-    let file: File = ask.json(body)?;
+    signed(&ask.json(body)?, claim)
+}
+
+/// Reads that file as its owner wrote it, and nobody in between: what is no JSON is another text.
+///
+/// # Errors
+/// As [`in_file`] does, and `TextMissing` when it is no JSON.
+pub(crate) fn in_own_file(body: &[u8], claim: &Claimed<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
+    let reason = || format!("{} not found or empty", file_name(claim));
+    let file = serde_json::from_slice(body);
+    signed(
+        &file.map_err(|_| Refusal::new(Failure::TextMissing, reason()))?,
+        claim,
+    )
+}
+
+fn signed(file: &File, claim: &Claimed<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
     if let Some(persona) = &file.persona
         && Avatar::parse(persona).as_ref() != Some(claim.avatar)
     {

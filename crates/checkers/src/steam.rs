@@ -38,7 +38,7 @@ impl ClaimChecker for Steam {
     /// Steam for the id of a name.
     async fn normalise(&self, identity: &str, world: &CheckWorld<'_>) -> Result<String, Refusal> {
         if identity.bytes().all(|byte| byte.is_ascii_digit()) {
-            return steam_id(identity).map(|_| identity.to_owned());
+            return steam_id(identity).map(|id| id.to_string());
         }
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
         if identity.len() > NAME_CHARS_MAX || !identity.bytes().all(fits) {

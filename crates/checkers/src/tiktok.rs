@@ -36,6 +36,12 @@ struct Answer {
     embed_product_id: Id,
 }
 
+/// What is said of a video that is gone, or that is not for everybody.
+#[derive(Deserialize)]
+struct Failed {
+    code: u16,
+}
+
 #[async_trait]
 impl ClaimChecker for TikTok {
     fn service(&self) -> &'static str {
@@ -62,7 +68,15 @@ impl ClaimChecker for TikTok {
             missing: "there is no such video, or it is not public",
         };
         let path = format!("/oembed?url={}", escaped(&video.url));
-        let fetched = ask.get(Request::get(Upstream::Named(TIKTOK), path)).await?;
+        let fetched = ask
+            .send(Request::get(Upstream::Named(TIKTOK), path))
+            .await?;
+        // The question is well formed, so it is the video that is wrong.
+        let failed = serde_json::from_slice::<Failed>(&fetched.body).ok();
+        if fetched.status == 400 && failed.is_some_and(|it| it.code == 400) {
+            return Err(ask.not_found());
+        }
+        let fetched = ask.judge(fetched)?;
         let answer: Answer = ask.json(&fetched.body)?;
         let id = answer.embed_product_id.as_str();
         if video.id.is_some_and(|asked| asked != id) {

@@ -18,6 +18,8 @@ use crate::post::{Alphabet, found, location, lower, on_line, same};
 const NAME_CHARS_MAX: usize = 50;
 /// What stands before the signature, at the start of a line.
 const PREFIX: &str = "Sig: ";
+/// What the text of a retweet begins with; the rest is somebody else's.
+const RETWEET: &str = "RT @";
 
 /// Checks Twitter accounts.
 pub struct Twitter {
@@ -68,6 +70,9 @@ impl ClaimChecker for Twitter {
         let tweet = self.tweet(id, claim, world).await?;
         if !same(&tweet.author, claim.identity) {
             return refuse(Failure::WrongAuthor, "tweet is not sent by this account.");
+        }
+        if tweet.text.starts_with(RETWEET) {
+            return refuse(Failure::WrongAuthor, "the tweet repeats somebody else's");
         }
         let missing = "Signature not found in tweet text.";
         let signatures = on_line(&tweet.text, PREFIX, Alphabet::Base64OrEmoji, missing)?;

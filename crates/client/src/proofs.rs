@@ -76,6 +76,8 @@ pub struct Evidence<'a> {
     pub signature: Option<&'a str>,
     /// The wallet's signature.
     pub wallet_signature: Option<&'a str>,
+    /// The signature of the avatar that is claimed, in hexadecimal.
+    pub target_signature: Option<&'a str>,
 }
 
 /// A claim, as the server says.
@@ -262,6 +264,7 @@ impl ProofClient {
         let mut body = body(wanted);
         let extra = json!({
             "signature": evidence.signature, "wallet_signature": evidence.wallet_signature,
+            "target_signature": evidence.target_signature,
         });
         let members = [
             ("uuid", evidence.uuid.into()),

@@ -2,6 +2,7 @@
 
 use http::Request;
 use httpkit::fault::Fault;
+use serde_json::json;
 use testkit::{AvatarClient, Mode};
 use tower::ServiceExt as _;
 
@@ -27,6 +28,18 @@ async fn a_store_that_is_away_is_503_and_its_reason_stays_here() {
         faults.clear();
         assert_eq!(answer.status(), 503, "{case}");
         assert!(answer.extensions().get::<Fault>().is_some(), "{case}");
+    }
+    let draft = json!({
+        "action": "create", "platform": "twitter", "identity": "alice", "public_key": key.to_string(),
+        "uuid": "cd04a475-4498-406d-b5a1-3c5f371f1f04", "created_at": "1", "proof_location": "1",
+    });
+    for path in ["/v1/proof/payload", "/v1/proof"] {
+        faults.fail_reads(u64::MAX);
+        let answer =
+            testkit::exchange(&door.router, request("POST", path, draft.to_string())).await;
+        faults.clear();
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+        assert!(!message(&answer).contains("store"), "{}", answer.text);
     }
     faults.fail_reads(u64::MAX);
     let asked: Request<Vec<u8>> = request("GET", &format!("/v1/proofchain?avatar={key}"), "");

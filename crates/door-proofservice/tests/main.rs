@@ -5,10 +5,12 @@
     reason = "a broken exchange fails its test"
 )]
 
+mod answers;
 mod chain;
 mod door;
 mod faults;
 mod proof;
+mod refusals;
 mod subkey;
 mod transport;
 mod vectors;

@@ -14,6 +14,7 @@ mod claims;
 mod configuration;
 mod fixture;
 mod forged;
+mod proofs;
 mod replies;
 mod requests;
 mod services;
@@ -134,7 +135,9 @@ pub const TARGETS: &[Target] = &[
     target_of("payload", 8192, requests::payload),
     target_of("post", 4096, claims::post),
     target_of("profile", 2048, stored::profile),
+    target_of("proof_body", 8192, proofs::body),
     target_of("proof_file", 16 << 10, trees::proof_file),
+    target_of("proof_query", 2048, proofs::query),
     target_of("proxies", 1024, addresses::proxies),
     target_of("range", 4096, trees::range),
     target_of("remembered", 16 << 10, replies::remembered),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use checkers::configured::{Configured, PlatformKeys};
 use checkers::{
-    ActivityPub, Discord, Dns, DotBit, Ens, GitHub, Https, Minds, Steam, Telegram, TikTok, Twitter,
-    Way,
+    ActivityPub, Discord, Dns, DotBit, Ens, Ethereum, GitHub, Https, Keybase, Minds, OtherAvatar,
+    Solana, Steam, Telegram, TikTok, Twitter, Way,
 };
 use crypto::secret::Secret;
 use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Extra, Found, Refusal};
@@ -36,6 +36,9 @@ struct Service {
     uuid: &'static str,
     /// What a server says that it runs.
     software: &'static str,
+    /// Where the answer is, by the start of the path, while every other place is shut; everywhere
+    /// when it is empty.
+    at: &'static str,
 }
 
 /// The first byte says which service is asked, the rest is its answer.
@@ -43,16 +46,18 @@ pub(crate) fn answer(data: &[u8]) {
     let Some((which, body)) = data.split_first() else {
         return;
     };
-    let Some(service) = service(which % SERVICES) else {
+    let Some(service) = service((which & 0x7f) % SERVICES) else {
         return;
     };
     let web = OneAnswer {
         body,
         software: service.software,
+        at: service.at,
     };
+    let text = String::from_utf8_lossy(body).into_owned();
     let world = CheckWorld {
         web: &web,
-        dns: &Nobody,
+        dns: &Lines(&text),
         deadline: Duration::from_secs(1),
         is_background: which & 0x80 != 0,
     };
@@ -66,7 +71,11 @@ pub(crate) fn answer(data: &[u8]) {
         uuid: Uuid::parse(service.uuid).expect("it is a uuid"),
         created_at: 1_664_267_795,
         prev: None,
-        extra: &Extra::default(),
+        extra: &Extra {
+            signature: Some(vec![0; 65]),
+            wallet_signature: Some(text.clone()),
+            target_signature: Some(text.clone()),
+        },
     };
     keeps_its_bounds(&now(service.checker.check(&claim, &world)));
     if let Err(refusal) = now(service.checker.normalise("name", &world)) {
@@ -89,7 +98,7 @@ fn keeps_its_bounds(checked: &Result<Found, Refusal>) {
 }
 
 /// How many there are.
-const SERVICES: u8 = 16;
+const SERVICES: u8 = 25;
 
 fn service(which: u8) -> Option<Service> {
     let github: Box<dyn ClaimChecker> = Box::new(GitHub { token: None });
@@ -118,10 +127,29 @@ fn service(which: u8) -> Option<Service> {
         13 => of(Box::new(Telegram), "nykma", "nextidproofs/42"),
         14 => of(Box::new(Ens), "testcase.example.com", ""),
         15 => of(Box::new(configured()?), "nykma", "abc123"),
+        16 => of(Box::new(Keybase), "nykma", ""),
+        17 => of(
+            Box::new(Dns { over_https: false }),
+            "testcase.example.com",
+            "",
+        ),
+        18 => of(Box::new(Ethereum), WALLET, ""),
+        19 => of(Box::new(Solana), SOLANA, ""),
+        20 => of(Box::new(OtherAvatar), OTHER, ""),
+        21 => at("/.well-known/nodeinfo"),
+        22 => at("/i"),
+        23 => at("/users/alice/statuses/"),
+        24 => Service {
+            at: "/nykma/",
+            ..of(github, "nykma", "aa5a315d61ae9438b18d")
+        },
         _ => return None,
     })
 }
 
+const WALLET: &str = "0xcbce6348ee23d6b10f85ba3794e497e69551598d";
+const SOLANA: &str = "3MhxiG8RuvEXWt5wymNwxVDykMAtaFCcqZBSPX2hTtsC";
+const OTHER: &str = "0x039dec6131b0f3f0b8dccf7d0b83e8696f24eb9e00e929561a48af057aa9ba9c21";
 const TWEET: &str = "1504363098328924163";
 const MESSAGE: &str =
     "https://discord.com/channels/951016013038735410/951016014150217809/1024312190582390875";
@@ -133,6 +161,16 @@ fn of(checker: Box<dyn ClaimChecker>, identity: &'static str, location: &'static
         location,
         uuid: "00000000-0000-4000-8000-000000000121",
         software: "mastodon",
+        at: "",
+    }
+}
+
+/// A server of the network that answers at one place.
+fn at(at: &'static str) -> Service {
+    let account = "alice@social.example";
+    Service {
+        at,
+        ..of(Box::new(ActivityPub), account, "109372843234")
     }
 }
 
@@ -167,19 +205,24 @@ fn configured() -> Option<Configured> {
 struct OneAnswer<'d> {
     body: &'d [u8],
     software: &'static str,
+    at: &'static str,
 }
 
 #[async_trait]
 impl WebFetcher for OneAnswer<'_> {
     async fn fetch(&self, request: Request, _limits: FetchLimits) -> Result<Fetched, FetchError> {
-        let body = match request.path.as_str() {
-            "/.well-known/nodeinfo" => LINKS.as_bytes().to_vec(),
-            "/i" => format!("{{\"software\":{{\"name\":\"{}\"}}}}", self.software).into_bytes(),
-            _ => self.body.to_vec(),
+        let info = format!("{{\"software\":{{\"name\":\"{}\"}}}}", self.software);
+        let is_here = !self.at.is_empty() && request.path.starts_with(self.at);
+        let (status, body) = match request.path.as_str() {
+            _ if is_here => (200, self.body.to_vec()),
+            "/.well-known/nodeinfo" => (200, LINKS.as_bytes().to_vec()),
+            "/i" => (200, info.into_bytes()),
+            _ if self.at.is_empty() => (200, self.body.to_vec()),
+            _ => (401, Vec::new()),
         };
         Ok(Fetched {
             final_url: "https://upstream.example/".into(),
-            status: 200,
+            status,
             headers: Vec::new(),
             retry_after: None,
             body: body.into(),
@@ -193,13 +236,13 @@ impl WebFetcher for OneAnswer<'_> {
     }
 }
 
-/// A resolver that nobody answers.
-struct Nobody;
+/// A resolver whose records are the lines of a text.
+struct Lines<'t>(&'t str);
 
 #[async_trait]
-impl TxtResolver for Nobody {
+impl TxtResolver for Lines<'_> {
     async fn txt(&self, _domain: &Domain) -> Result<Vec<String>, DnsError> {
-        Err(DnsError::Unreachable)
+        Ok(self.0.lines().map(str::to_owned).collect())
     }
 }
 

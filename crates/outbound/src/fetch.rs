@@ -239,7 +239,7 @@ impl WebFetcher for Fetcher {
         breaker.admit(&key).map_err(FetchError::Resting)?;
         let done = self.within(&request, limits).await;
         match &done {
-            Ok(fetched) if fetched.status == 429 || fetched.status >= 500 => {
+            Ok(fetched) if fetched.wants_less() || fetched.status >= 500 => {
                 breaker.failed(&key, fetched.retry_after);
             }
             Ok(_) => breaker.answered(&key),

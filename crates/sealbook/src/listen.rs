@@ -1,5 +1,6 @@
 //! The accept loop: connections in, requests to the router.
 
+mod answering;
 mod heads;
 mod linger;
 mod room;
@@ -14,9 +15,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use httpkit::client_ip::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use answering::Answering;
 use heads::Heads;
 use linger::Lingering;
 pub(crate) use room::Places;
@@ -170,12 +172,8 @@ impl Shared {
         let leave = ticket.leave().clone();
         let service = service_fn(move |request| {
             seen.store(true, Ordering::Relaxed);
-            let busy = ticket.request();
-            // A task of its own: a connection that breaks drops what it waits for, and a change whose
-            // commit is under way would be made and never told to the rest of the process.
-            let answer = answer(router.clone(), request, info, busy);
-            let task = tasks.spawn(cut.clone().run_until_cancelled_owned(answer));
-            async { task.await.map(or_cut) }
+            let answer = answer(router.clone(), request, info, ticket.request());
+            Answering::new(answer, tasks.clone(), cut.clone())
         });
         let connection = self
             .builder
@@ -188,13 +186,14 @@ impl Shared {
             }
         };
         tokio::select! {
+            biased;
+            () = leave.cancelled() => {}
             ended = watcher.watch(connection) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection broke");
                 }
             }
             () = silence => tracing::debug!("a connection brought no request"),
-            () = leave.cancelled() => {}
         }
     }
 }
@@ -216,12 +215,6 @@ async fn answer(
     }
     drop(busy);
     Ok(response)
-}
-
-/// The answer, or that there was no time for one.
-fn or_cut(answer: Option<Result<Response, Infallible>>) -> Response {
-    let cut = || StatusCode::SERVICE_UNAVAILABLE.into_response();
-    answer.map_or_else(cut, |Ok(response)| response)
 }
 
 fn builder(tasks: TaskTracker) -> Builder<Tracked> {

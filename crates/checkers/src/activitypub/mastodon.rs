@@ -10,6 +10,10 @@ use crate::answer::Id;
 use crate::ask::refuse;
 use crate::post::same;
 
+/// Software that keeps posts at other addresses than Mastodon: that there is none where Mastodon has it
+/// says nothing.
+const ELSEWHERE: [&str; 2] = ["akkoma", "pleroma"];
+
 #[derive(Deserialize)]
 struct Status {
     id: Id,
@@ -30,13 +34,19 @@ pub(super) async fn post(
     server: &Server<'_>,
     id: &str,
     account: &Account<'_>,
+    software: &str,
 ) -> Result<Post, Refusal> {
     let path = format!("/api/v1/statuses/{id}");
     let fetched = match server.ask.get(server.get(&path)).await {
         Ok(fetched) => fetched,
         // Some servers show their API to their own people only, and the posts to everybody.
         Err(refusal) if refusal.failure == Failure::Unreachable => {
-            return object(server, id, account).await.map_err(|_| refusal);
+            let shown = object(server, id, account).await;
+            let has_none = !ELSEWHERE.contains(&software);
+            return shown.map_err(|other| {
+                let is_gone = has_none && other.failure == Failure::NotFound;
+                if is_gone { other } else { refusal }
+            });
         }
         Err(refusal) => return Err(refusal),
     };

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Post, Server};
 use crate::answer::Id;
 
-/// What is said of a note that is not there.
-const NO_SUCH_NOTE: &str = "NO_SUCH_NOTE";
+/// What is said of a note that is not there, or that its author shows to people of the server only.
+const NOT_PUBLIC: [&str; 2] = ["NO_SUCH_NOTE", "CONTENT_RESTRICTED_BY_USER"];
 
 #[derive(Deserialize)]
 struct Note {
@@ -44,7 +44,7 @@ pub(super) async fn post(server: &Server<'_>, id: &str) -> Result<Post, Refusal>
     let request = Request::post_json(server.upstream(), "/api/notes/show", body);
     let fetched = ask.send(request).await?;
     let failed = serde_json::from_slice::<Failed>(&fetched.body).ok();
-    if failed.is_some_and(|failed| failed.error.code == NO_SUCH_NOTE) {
+    if failed.is_some_and(|failed| NOT_PUBLIC.contains(&failed.error.code.as_str())) {
         return Err(ask.not_found());
     }
     let fetched = ask.judge(fetched)?;

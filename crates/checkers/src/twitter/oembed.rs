@@ -18,14 +18,27 @@ struct Answer {
     html: String,
 }
 
+/// A tweet that only some may see, as its document is refused.
+const NOT_PUBLIC: &str = "not authorized to see this status";
+
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+}
+
 /// Reads a tweet. Its text is the paragraph of the quotation; the author's number is not in it.
 pub(super) async fn tweet(ask: &Ask<'_>, id: i64, identity: &str) -> Result<Tweet, Refusal> {
     let url = format!("https://twitter.com/{identity}/status/{id}");
     let path = format!("/oembed?url={}&omit_script=1&dnt=1", escaped(&url));
     let request = Request::get(Upstream::Named(TWITTER_OEMBED), path);
     let fetched = ask
-        .get(request.with_header("accept", "application/json"))
+        .send(request.with_header("accept", "application/json"))
         .await?;
+    let refused = serde_json::from_slice::<Refused>(&fetched.body).ok();
+    if fetched.status == 403 && refused.is_some_and(|it| it.error.contains(NOT_PUBLIC)) {
+        return Err(ask.not_found());
+    }
+    let fetched = ask.judge(fetched)?;
     let answer: Answer = ask.json(&fetched.body)?;
     if last_segment(&answer.url).as_deref() != Some(&id.to_string()) {
         return Err(ask.nonsense());

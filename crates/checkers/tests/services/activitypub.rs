@@ -115,7 +115,12 @@ async fn a_post_may_be_gone_or_say_something_else() {
     let gone = Reply::file("activitypub/mastodon_not_found.json").status(404);
     assert_eq!(mastodon().failure(gone).await, Failure::NotFound);
     let gone = Reply::file("activitypub/misskey_no_such_note.json").status(400);
-    assert_eq!(misskey().failure(gone).await, Failure::NotFound);
+    assert_eq!(misskey().failure(gone.clone()).await, Failure::NotFound);
+    let hidden = gone.replaced("NO_SUCH_NOTE", "CONTENT_RESTRICTED_BY_USER");
+    assert_eq!(misskey().failure(hidden.clone()).await, Failure::NotFound);
+    // That the server shows notes to nobody says nothing of this one.
+    let closed = hidden.replaced("_BY_USER", "_BY_SERVER");
+    assert_eq!(misskey().failure(closed).await, Failure::Unreachable);
     let other = Reply::file("activitypub/mastodon_status_without_signature.json");
     assert_eq!(mastodon().failure(other).await, Failure::TextMissing);
 }
@@ -133,6 +138,19 @@ async fn a_server_that_hides_its_api_may_show_the_post() {
         std::slice::from_ref(&case.claim.signature)
     );
     assert_eq!(found.alt_id, "");
+    // Those who may not ask are told nothing of a post that is gone, or that few may see.
+    case.replies.retain(|(key, _)| *key != OBJECT);
+    case.replies.push((OBJECT, Reply::new(404, "")));
+    assert_eq!(case.failure(hidden.clone()).await, Failure::NotFound);
+    let akkoma = Reply::file("activitypub/nodeinfo_mastodon.json");
+    case.replies
+        .retain(|(key, _)| ![INFO, MASTODON].contains(key));
+    case.replies.push((MASTODON, hidden.clone()));
+    let elsewhere = akkoma.replaced("\"mastodon\"", "\"akkoma\"");
+    let refusal = case.with(INFO, elsewhere).await.unwrap_err();
+    assert_eq!(refusal.failure, Failure::Unreachable);
+    case.replies
+        .push((INFO, Reply::file("activitypub/nodeinfo_mastodon.json")));
     for (from, to) in [
         (
             "\"attributedTo\": \"https://social.example/users/alice\"",
@@ -196,7 +214,7 @@ async fn software_is_known_by_its_name() {
     assert!(misskey().with(INFO, sharkey).await.is_ok());
     let lemmy = Reply::file("activitypub/nodeinfo_lemmy.json");
     let refusal = case.with(INFO, lemmy).await.unwrap_err();
-    assert_eq!(refusal.failure, Failure::Malformed);
+    assert_eq!(refusal.failure, Failure::Unreachable);
     assert_eq!(refusal.reason, "lemmy is software that cannot be asked");
 }
 

@@ -44,6 +44,8 @@ async fn records_of_others_show_nothing() {
     let good = || Reply::file("dotbit/records.json");
     let another_kind = good().replaced("\"type\": \"profile\"", "\"type\": \"custom_key\"");
     assert_eq!(case().failure(another_kind).await, Failure::TextMissing);
+    let indexers = good().replaced("\"err_no\"", "\"errno\"");
+    assert!(case().with(ASKED, indexers).await.is_ok());
     let damaged = good().replaced(":+H9p7PaN", ":*");
     assert_eq!(case().failure(damaged).await, Failure::BadSignature);
     let failed = good().replaced("\"err_no\": 0", "\"err_no\": 10002");

@@ -105,6 +105,15 @@ async fn the_file_is_read_and_not_believed() {
     assert_eq!(refusal.reason, "Persona mismatch");
     let unsigned = gist.clone().replaced("\\\"signature\\\"", "\\\"no\\\"");
     assert_eq!(case().failure(unsigned).await, Failure::TextMissing);
+    // What its owner made of it is known: the claim does not hold any more.
+    for content in ["removed", "<html>", "[]", "\\n"] {
+        let file = format!(
+            r#"{{"owner": {{"login": "nykma", "id": 1}}, "files": {{"{KEY}.json": {{"content": "{content}"}}}}}}"#
+        );
+        let refusal = case().refusal(Reply::new(200, file)).await;
+        assert_eq!(refusal.failure, Failure::TextMissing, "{content}");
+        assert_eq!(refusal.reason, format!("{KEY}.json not found or empty"));
+    }
     let damaged = gist.replaced("73w/t8yi", "*not base64*");
     assert_eq!(case().failure(damaged).await, Failure::BadSignature);
 }
@@ -125,6 +134,11 @@ async fn a_spent_allowance_is_told() {
         .await;
     assert_eq!(refusal.failure, Failure::Limited);
     assert!(!refusal.failure.is_definite());
+    let second = r#"{"message": "You have exceeded a secondary rate limit."}"#;
+    assert_eq!(
+        case().failure(Reply::new(403, second)).await,
+        Failure::Limited
+    );
     let message = Reply::file("github/rate_limited.json");
     assert_eq!(case().failure(message).await, Failure::Unreachable);
 }

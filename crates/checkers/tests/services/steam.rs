@@ -113,6 +113,8 @@ async fn ids_are_those_of_persons() {
             assert_eq!(is_ok, vector["ok"].as_bool().unwrap(), "{id}");
         }
     }
+    let zeros = normalised(&Steam, "00076561198092541763").await;
+    assert_eq!(zeros.as_deref(), Some("76561198092541763"));
     for name in NO_NAMES {
         assert_eq!(normalised(&Steam, name).await, None, "{name:?}");
     }

@@ -63,7 +63,8 @@ async fn other_videos_show_nothing() {
     assert_eq!(case().failure(failed.clone()).await, Failure::Unreachable);
     assert_eq!(
         case().failure(failed.status(400)).await,
-        Failure::Unreachable
+        Failure::NotFound,
+        "gone, or not for everybody"
     );
 }
 

@@ -208,6 +208,31 @@ async fn ways_are_tried_in_order_until_one_shows_the_tweet() {
     }
 }
 
+/// The text of a retweet is the other's, under the name of whoever repeats it.
+#[tokio::test]
+async fn a_retweet_shows_nothing() {
+    for (way, asked, file) in [
+        (Way::Syndication, SYNDICATION, "twitter/syndication.json"),
+        (Way::Api, TWEETS, "twitter/api_tweets.json"),
+    ] {
+        let start = "\"text\": \"";
+        let repeated = format!("{start}RT @mallory: ");
+        let retweet = Reply::file(file).replaced(start, &repeated);
+        let checker = twitter(&[way]);
+        let refusal = case(&checker, asked, file).refusal(retweet).await;
+        assert_eq!(refusal.failure, Failure::WrongAuthor);
+        assert_eq!(refusal.reason, "the tweet repeats somebody else's");
+    }
+}
+
+#[tokio::test]
+async fn a_tweet_of_a_protected_account_is_not_there() {
+    let checker = twitter(&[Way::Oembed]);
+    let case = case(&checker, OEMBED, "twitter/oembed.json");
+    let hidden = Reply::file("twitter/oembed_protected.json").status(403);
+    assert_eq!(case.failure(hidden).await, Failure::NotFound);
+}
+
 #[tokio::test]
 async fn an_author_is_not_looked_for_by_another_way() {
     let other = Reply::file("twitter/syndication_other_author.json");

@@ -15,7 +15,8 @@ use crate::error::Refusal;
 use crate::post_text::{self, Texts};
 use crate::wire::json;
 
-static SHAPE: Shape = Shape {
+/// The members of the body.
+pub(crate) static SHAPE: Shape = Shape {
     texts: &["action", "platform", "identity", "public_key"],
     objects: &[],
 };

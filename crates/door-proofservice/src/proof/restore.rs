@@ -15,7 +15,8 @@ use crate::caller::Asking;
 use crate::error::Refusal;
 use crate::wire::json;
 
-static SHAPE: Shape = Shape {
+/// The members of the body.
+pub(crate) static SHAPE: Shape = Shape {
     texts: &[
         "action",
         "platform",
@@ -53,7 +54,8 @@ pub(crate) async fn handle(
     Ok(json(StatusCode::OK, &Body { public_key }))
 }
 
-fn restoring(members: &Members) -> Result<Restoring<'_>, Refusal> {
+/// What is to be restored, of the members or of a post.
+pub(crate) fn restoring(members: &Members) -> Result<Restoring<'_>, Refusal> {
     let (platform, post) = (members.text("platform"), members.text("proof_post"));
     let [uuid, created_at, previous, signature] = if post.is_empty() {
         ["uuid", "created_at", "previous", "signature"].map(|name| members.text(name))
@@ -64,16 +66,14 @@ fn restoring(members: &Members) -> Result<Restoring<'_>, Refusal> {
     } else {
         return Err(Refusal::bad("only platform:twitter is supported"));
     };
-    let action = members.text("action");
-    let said = if action.is_empty() {
-        "param missing"
-    } else {
-        "param invalid"
-    };
+    let (action, identity) = (members.text("action"), members.text("identity"));
+    if [action, platform, identity, uuid, created_at, signature].contains(&"") {
+        return Err(Refusal::bad("param missing"));
+    }
     Ok(Restoring {
-        action: ClaimAction::parse(action).ok_or_else(|| Refusal::bad(said))?,
+        action: ClaimAction::parse(action).ok_or_else(|| Refusal::bad("param invalid"))?,
         platform,
-        identity: members.text("identity"),
+        identity,
         uuid,
         created_at,
         previous,

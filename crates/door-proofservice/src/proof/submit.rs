@@ -19,7 +19,8 @@ static EXTRA: Shape = Shape {
     texts: &["signature", "wallet_signature", "target_signature"],
     objects: &[],
 };
-static SHAPE: Shape = Shape {
+/// The members of the body.
+pub(crate) static SHAPE: Shape = Shape {
     texts: &[
         "action",
         "platform",
@@ -69,7 +70,7 @@ pub(crate) async fn handle(
 }
 
 /// What tells this link from others.
-fn number(members: &Members) -> Result<(i64, Uuid), Refusal> {
+pub(crate) fn number(members: &Members) -> Result<(i64, Uuid), Refusal> {
     let text = members.text("created_at");
     let created_at = nextid::parse_created_at(text).ok_or_else(|| {
         Refusal::bad(format!(
@@ -82,7 +83,8 @@ fn number(members: &Members) -> Result<(i64, Uuid), Refusal> {
     Ok((created_at, uuid))
 }
 
-fn extra(members: &Members) -> Result<Extra, Refusal> {
+/// The signatures that came with a link.
+pub(crate) fn extra(members: &Members) -> Result<Extra, Refusal> {
     let given = |name| Some(members.text_in("extra", name)).filter(|text| !text.is_empty());
     let signature = given("signature").map(|text| {
         nextid::decode_base64(text).ok_or_else(|| {

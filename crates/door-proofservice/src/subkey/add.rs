@@ -14,7 +14,8 @@ use crate::caller::Asking;
 use crate::error::Refusal;
 use crate::wire::json;
 
-static SHAPE: Shape = Shape {
+/// The members of the body.
+pub(crate) static SHAPE: Shape = Shape {
     texts: &[
         "avatar",
         "algorithm",

@@ -19,7 +19,7 @@ struct Signable {
 }
 
 /// What both requests say of a subkey, checked in the order of the reference server.
-fn draft(members: &Members) -> Result<SubkeyDraft, Refusal> {
+pub(crate) fn draft(members: &Members) -> Result<SubkeyDraft, Refusal> {
     let rp_id = members.text("rp_id");
     if rp_id.is_empty() {
         return Err(Refusal::bad("rp_id is empty"));

@@ -11,7 +11,8 @@ use crate::body::{Members, Shape};
 use crate::error::Refusal;
 use crate::wire::json;
 
-static SHAPE: Shape = Shape {
+/// The members of the body.
+pub(crate) static SHAPE: Shape = Shape {
     texts: &["avatar", "algorithm", "public_key", "rp_id"],
     objects: &[],
 };

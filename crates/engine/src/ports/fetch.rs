@@ -182,7 +182,7 @@ pub struct Fetched {
     pub status: u16,
     /// Headers, names in lower case; those that are ASCII and of at most 1 KiB.
     pub headers: Vec<(String, String)>,
-    /// How long the server asks to be left alone, at most a day.
+    /// How long the server asks to be left alone, or none of its requests are left, at most a day.
     pub retry_after: Option<Duration>,
     /// The body, decompressed.
     pub body: Bytes,
@@ -196,6 +196,19 @@ impl Fetched {
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is a refusal because of too many requests: 429, or 403 that says when to come again
+    /// or that none is left (`x-ratelimit-remaining: 0`).
+    #[must_use]
+    pub fn wants_less(&self) -> bool {
+        let remaining = ["x-ratelimit-remaining", "x-rate-limit-remaining"];
+        let is_spent = || remaining.iter().any(|name| self.header(name) == Some("0"));
+        match self.status {
+            429 => true,
+            403 => self.retry_after.is_some() || is_spent(),
+            _ => false,
+        }
     }
 }
 

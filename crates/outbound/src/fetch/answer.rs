@@ -1,7 +1,7 @@
 //! Reading answers, to their end or to a bound.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use engine::ports::fetch::{FetchError, Fetched};
@@ -15,6 +15,11 @@ use super::failure;
 const HEADER_BYTES_MAX: usize = 1024;
 /// Longest time that a server may ask to be left alone.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+/// Requests that are left, and when there are more.
+const LIMITS: [(&str, &str); 2] = [
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("x-rate-limit-remaining", "x-rate-limit-reset"),
+];
 
 /// Where a redirect leads; `None` for an answer that is none.
 pub(super) fn location(response: &Response) -> Option<String> {
@@ -58,8 +63,15 @@ fn handed_on(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().filter_map(text).collect()
 }
 
-/// How long a server asks to be left alone: in seconds, or until a moment of its own clock.
+/// How long a server asks to be left alone: in seconds, or until a moment of its own clock. One that
+/// allows so many requests in a time, and has none left, need not be asked before that time is over.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = asked_for(headers).or_else(|| until_more(headers));
+    Some(asked?.min(RETRY_AFTER_MAX))
+}
+
+/// What `retry-after` says.
+fn asked_for(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok();
     let asked = text(RETRY_AFTER)?.trim();
     let is_number = !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit());
@@ -71,7 +83,20 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         let now = httpdate::parse_http_date(text(DATE)?.trim()).ok()?;
         until.duration_since(now).unwrap_or_default()
     };
-    Some(time.min(RETRY_AFTER_MAX))
+    Some(time)
+}
+
+/// The time until requests are allowed again, as GitHub and Twitter say it: in seconds since 1970.
+fn until_more(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let spent = LIMITS
+        .iter()
+        .find(|(remaining, _)| text(remaining) == Some("0"));
+    let (_, reset) = spent?;
+    let until = Duration::from_secs(text(reset)?.trim().parse().ok()?);
+    let now = httpdate::parse_http_date(text(DATE.as_str())?.trim()).ok()?;
+    // Some count from now: their moment is long past.
+    until.checked_sub(now.duration_since(UNIX_EPOCH).ok()?)
 }
 
 /// A body that comes in parts, as long as it is no longer than it may be: neither as it is sent, as

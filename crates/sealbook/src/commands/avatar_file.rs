@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use client::avatar::{Avatar, AvatarKey};
@@ -38,21 +38,44 @@ impl AvatarFile {
         })
     }
 
-    /// Reads the key, or makes one for its owner alone; then also the file's name.
+    /// Reads the key, or draws one; then also the file's name, where [`Self::keep`] writes it.
     ///
     /// # Errors
     /// Names the file.
-    pub(super) fn read_or_make(&self) -> Result<(AvatarKey, Option<PathBuf>), Failure> {
+    pub(super) fn read_or_draw(&self) -> Result<(AvatarKey, Option<PathBuf>), Failure> {
         if let Some(key) = self.found()? {
             return Ok((key, None));
         }
         let path = self.path()?;
-        let made = AvatarKey::new(Secret::new(draw(&OsRng)));
-        let made = made.map_err(|error| Failure::failed(error.to_string()))?;
-        key::write(&path, made.to_json().expose().trim_end()).map_err(|error| {
-            Failure::failed(format!("cannot write {}: {error}", path.display()))
-        })?;
-        Ok((made, Some(path)))
+        let drawn = AvatarKey::new(Secret::new(draw(&OsRng)));
+        let drawn = drawn.map_err(|error| Failure::failed(error.to_string()))?;
+        Ok((drawn, Some(path)))
+    }
+
+    /// Writes a key that was drawn, for its owner alone.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub(super) fn keep(path: &Path, drawn: &AvatarKey) -> Result<(), Failure> {
+        key::write(path, drawn.to_json().expose().trim_end())
+            .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
+    }
+
+    /// The key in a file that must be there.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub(super) fn of(path: PathBuf) -> Result<AvatarKey, Failure> {
+        let file = Self { key: Some(path) };
+        file.found()?.ok_or_else(|| {
+            let path = file.path().unwrap_or_default();
+            Failure::failed(format!("there is no {}", path.display()))
+        })
+    }
+
+    /// The file, if one was named.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.key.as_deref()
     }
 
     /// An avatar that is named, or the one of the key file.
@@ -93,7 +116,7 @@ impl AvatarFile {
 ///
 /// # Errors
 /// `Usage` when it is none.
-pub(super) fn parse(text: &str) -> Result<Avatar, Failure> {
+fn parse(text: &str) -> Result<Avatar, Failure> {
     use crate::failure::Exit;
     Avatar::parse(text).map_err(|error| Failure::new(Exit::Usage, error.to_string()))
 }

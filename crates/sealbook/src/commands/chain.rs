@@ -11,7 +11,7 @@ use client::remembered::Accepted;
 use merkle::note::Checkpoint;
 use serde_json::{Value, json};
 
-use super::avatar_file::parse;
+use super::avatar_file::AvatarFile;
 use super::lookup::remembered;
 use super::on_one_core;
 use super::remote::Remote;
@@ -22,8 +22,8 @@ use crate::output::Output;
 
 #[derive(Args)]
 pub(crate) struct Chain {
-    /// The avatar: 0x and 66 hexadecimal digits
-    avatar: String,
+    /// The avatar: 0x and 66 hexadecimal digits; default: that of the key
+    avatar: Option<String>,
     /// Check every signature, and that the log has each link and contains the log seen before
     #[arg(long)]
     verify: bool,
@@ -34,13 +34,15 @@ pub(crate) struct Chain {
     #[arg(long, value_name = "DIR", requires = "verify")]
     state: Option<PathBuf>,
     #[command(flatten)]
+    key: AvatarFile,
+    #[command(flatten)]
     remote: Remote,
 }
 
 impl Chain {
     pub(super) fn run(self, output: &Output) -> Result<(), Failure> {
         on_one_core(async {
-            let avatar = parse(&self.avatar)?;
+            let avatar = self.key.avatar(self.avatar.as_deref())?;
             if self.verify {
                 self.verified(*output, &avatar).await
             } else {
@@ -80,7 +82,8 @@ impl Chain {
                 .next(link, &logged)
                 .map_err(|fault| Failure::new(Exit::Unverified, chain(&fault)))?;
         }
-        self.print(output, &links, &verifier.finish(), (&checkpoint, accepted))
+        let (avatar, verified) = (avatar.to_string(), verifier.finish());
+        Self::print(output, &avatar, &links, &verified, (&checkpoint, accepted))
     }
 
     async fn links(&self, avatar: &Avatar) -> Result<Vec<ChainItem>, Failure> {
@@ -105,8 +108,8 @@ impl Chain {
     }
 
     fn print(
-        &self,
         output: Output,
+        avatar: &str,
         links: &[ChainItem],
         verified: &VerifiedChain,
         (checkpoint, accepted): (&Checkpoint, Accepted),
@@ -124,7 +127,7 @@ impl Chain {
             .map(|(platform, identity)| json!({ "platform": platform, "identity": identity }))
             .collect();
         let object = json!({
-            "avatar": self.avatar, "verified": true,
+            "avatar": avatar, "verified": true,
             "links": links.iter().map(object).collect::<Vec<_>>(), "claimed": claimed,
             "origin": checkpoint.origin, "size": checkpoint.size,
             "root": checkpoint.root.to_hex(), "first_contact": accepted == Accepted::First,

@@ -3,23 +3,27 @@
 mod drafts;
 mod places;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use client::avatar::{Avatar, AvatarKey};
 use client::proofs::{Action, Draft, Evidence, Wanted};
+use engine::nextid::decode_base64;
 use serde_json::json;
 
 use super::avatar_file::AvatarFile;
 use super::on_one_core;
-use super::remote::Remote;
+use super::remote::{DEFAULT_URL, Remote};
 use super::search::printable;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use drafts::{Drafts, Kept};
+use places::Told;
 
 /// Stands for the signature in the texts of a server.
 const SIGNATURE: &str = "%SIG_BASE64%";
+/// What a server says to who gives up what is not his.
+const NOT_BOUND: &str = "not bound";
 /// Stands for the avatar.
 const AVATAR: &str = "%COMPRESSED_PERSONA_PUBKEY_HEX%";
 
@@ -67,12 +71,15 @@ pub(crate) struct Start {
 pub(crate) struct Check {
     #[command(flatten)]
     account: Account,
-    /// Where the post is: the number of a tweet, the id of a gist, the link to a message
+    /// Where the post is: its address, or the number of a tweet, the id of a gist
     #[arg(long, value_name = "PLACE")]
     location: Option<String>,
     /// The wallet's signature over the text, for ethereum (base64) and solana (base58)
     #[arg(long, value_name = "SIGNATURE")]
     wallet_signature: Option<String>,
+    /// The other avatar's key, for nextid: it signs that both are of one person
+    #[arg(long, value_name = "FILE")]
+    target_key: Option<PathBuf>,
     #[command(flatten)]
     key: AvatarFile,
     #[command(flatten)]
@@ -127,11 +134,14 @@ impl Account {
 
 impl Start {
     async fn start(self, output: Output) -> Result<(), Failure> {
-        let (key, made) = self.key.read_or_make()?;
+        let (key, made) = self.key.read_or_draw()?;
         let avatar = key.avatar();
         let wanted = self.account.wanted(Action::Create, &avatar);
         let draft = self.remote.proofs()?.draft(&wanted).await;
         let draft = draft.map_err(|error| self.remote.unproven(error))?;
+        if let Some(path) = &made {
+            AvatarFile::keep(path, &key)?;
+        }
         let kept = kept(&draft, &key);
         self.drafts.keep(&self.remote.url, &wanted, &kept)?;
         let text = self.text(&draft, &kept, &avatar);
@@ -155,7 +165,7 @@ impl Start {
         if text.is_empty() {
             words += &format!("\n{}\n\n", kept.payload);
         }
-        words += &format!("Then: sealbook prove check {}{}", self.again(), place.check);
+        words += &format!("Then: {}", self.then(place.told));
         let object = json!({
             "avatar": avatar.to_string(), "platform": self.account.platform,
             "identity": self.account.identity, "text": text, "file": place.file,
@@ -174,9 +184,36 @@ impl Start {
             .replace(AVATAR, &avatar.to_string())
     }
 
-    fn again(&self) -> String {
-        format!("{} {}", self.account.platform, self.account.identity)
+    /// The command that goes on, with the flags of this one.
+    fn then(&self, told: Told) -> String {
+        let Account { platform, identity } = &self.account;
+        let mut words = vec![
+            "sealbook prove check".to_owned(),
+            word(platform),
+            word(identity),
+        ];
+        words.extend(Some(told.flag()).filter(|flag| !flag.is_empty()));
+        let url = Some(self.remote.url.as_str()).filter(|url| *url != DEFAULT_URL);
+        let path = |path: Option<&Path>| path.map(|path| path.display().to_string());
+        let given = [
+            ("--url", url.map(str::to_owned)),
+            ("--key", path(self.key.named())),
+            ("--state", path(self.drafts.named())),
+        ];
+        for (flag, value) in given {
+            words.extend(value.map(|value| format!("{flag} {}", word(&value))));
+        }
+        words.join(" ")
     }
+}
+
+/// A word of a command, as shells take it.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "@%+=:,./_-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl Check {
@@ -185,17 +222,50 @@ impl Check {
         let avatar = key.avatar();
         let wanted = self.account.wanted(Action::Create, &avatar);
         let kept = self.drafts.find(&self.remote.url, &wanted)?;
+        self.is_told(places::of(&self.account.platform, &avatar).told)?;
+        let location = self.location.as_deref();
+        let location = location.map(|given| places::location(&self.account.platform, given));
+        let target = self.target_signature(&kept)?;
         let evidence = Evidence {
             uuid: &kept.uuid,
             created_at: &kept.created_at,
-            location: self.location.as_deref(),
+            location: location.as_deref(),
             signature: Some(&kept.signature),
             wallet_signature: self.wallet_signature.as_deref(),
+            target_signature: target.as_deref(),
         };
         let done = self.remote.proofs()?.submit(&wanted, &evidence).await;
         done.map_err(|error| self.remote.unproven(error))?;
         self.drafts.forget(&self.remote.url, &wanted)?;
         accepted(output, &self.account, &avatar, "is proven to be")
+    }
+
+    /// That nothing is missing, before the server is asked.
+    fn is_told(&self, told: Told) -> Result<(), Failure> {
+        let is_there = match told {
+            Told::Nothing | Told::MaybeLocation => true,
+            Told::Location(_) => self.location.is_some(),
+            Told::Wallet => self.wallet_signature.is_some(),
+            Told::Target => self.target_key.is_some(),
+        };
+        if is_there {
+            return Ok(());
+        }
+        let (platform, flag) = (&self.account.platform, told.flag());
+        let said = format!("{platform} needs {flag} besides; `prove start` says what to do for it");
+        Err(Failure::new(Exit::Usage, said))
+    }
+
+    /// The other avatar's signature, in hexadecimal.
+    fn target_signature(&self, kept: &Kept) -> Result<Option<String>, Failure> {
+        let Some(path) = &self.target_key else {
+            return Ok(None);
+        };
+        let signature = AvatarFile::of(path.clone())?.sign(&kept.payload);
+        let bytes = decode_base64(&signature);
+        let bytes = bytes.ok_or_else(|| Failure::failed("a signature is no base64"))?;
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some(format!("0x{digits}")))
     }
 }
 
@@ -214,8 +284,22 @@ impl Delete {
             signature: Some(&kept.signature),
             ..Evidence::default()
         };
-        proofs.submit(&wanted, &evidence).await.map_err(refused)?;
+        let done = proofs.submit(&wanted, &evidence).await.map_err(refused);
+        done.map_err(|failure| match failure.said.as_str() {
+            NOT_BOUND => Failure::new(Exit::NotFound, self.not_bound(&avatar)),
+            _ => failure,
+        })?;
         accepted(output, &self.account, &avatar, "is no longer")
+    }
+}
+
+impl Delete {
+    fn not_bound(&self, avatar: &Avatar) -> String {
+        let Account { platform, identity } = &self.account;
+        let hint = "`sealbook prove list` shows what is";
+        printable(&format!(
+            "{platform} {identity} is not bound to {avatar}; {hint}"
+        ))
     }
 }
 

@@ -17,11 +17,14 @@ use crate::failure::{Exit, Failure, chain};
 /// Longest time for one request of the ProofService API: the server may look at a post for 20 s.
 const PROOF_TIME: Duration = Duration::from_secs(30);
 
+/// The server of a command that names none.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// The server a command talks to.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Remote {
     /// Address of the server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub(super) url: String,
     /// PEM file of a certificate authority to trust besides the system's
     #[arg(long, value_name = "FILE")]
@@ -64,6 +67,14 @@ impl Remote {
             503 => Exit::Unreachable,
             _ => Exit::Failed,
         };
+        let is_of_platform = ["unknown platform", "platform not supported"]
+            .iter()
+            .any(|start| said.starts_with(start));
+        if is_of_platform {
+            let url = self.url.trim_end_matches('/');
+            let hint = format!("{url}/healthz lists those that this server checks");
+            return Failure::new(exit, format!("{said}; {hint}"));
+        }
         Failure::new(exit, said)
     }
 

@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use axum::routing::get;
 use httpkit::client_ip::TrustedProxies;
+use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,8 @@ struct Running {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     tasks: TaskTracker,
+    /// Connections that are open.
+    open: IntGauge,
     /// Told when a request has come to `/gate`, which answers when `gate` opens.
     entered: Arc<Notify>,
     gate: Arc<Notify>,
@@ -38,6 +41,8 @@ async fn run(connections_max: usize, drain: Duration) -> Running {
         }),
     );
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let counts = Connections::new().unwrap();
+    let open = counts.open.clone();
     let listener = Listener {
         socket,
         tls: None,
@@ -47,7 +52,7 @@ async fn run(connections_max: usize, drain: Duration) -> Running {
             per_address: usize::MAX,
             exempt: TrustedProxies::default(),
         },
-        counts: Connections::new().unwrap(),
+        counts,
         tasks: tasks.clone(),
     };
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
@@ -57,6 +62,7 @@ async fn run(connections_max: usize, drain: Duration) -> Running {
         stop,
         listener,
         tasks,
+        open,
         entered,
         gate,
     }
@@ -100,9 +106,8 @@ async fn what_a_client_began_is_finished_when_the_client_leaves() {
     let mut client = running.connect().await;
     ask(&mut client, "/gate").await;
     running.entered.notified().await;
-    let before = running.tasks.len();
     drop(client);
-    while running.tasks.len() == before {
+    while running.open.get() > 0 || running.tasks.len() > 1 {
         tokio::task::yield_now().await;
     }
     assert_eq!(

@@ -9,6 +9,7 @@
 mod client;
 mod convert;
 mod harness;
+mod hostile_upstreams;
 mod import;
 mod operate;
 mod platform;

@@ -542,3 +542,99 @@ fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     assert_eq!(missing.code, 1);
     assert!(missing.stderr.contains("prove start"), "{}", missing.stderr);
 }
+
+/// What a newcomer types, and what he is told when it is not quite right.
+#[test]
+fn the_command_line_says_what_to_do_next() {
+    let world = World::new();
+    let url = world.url();
+    let prove = |words: &[&str]| {
+        let all = [&["prove"], words, &["--url", &url]].concat();
+        world.place.run(&all)
+    };
+    let key_file = world.place.path(".config/sealbook/avatar.json");
+    let unknown = prove(&["start", "facebook", "alice"]);
+    assert_eq!(unknown.code, 1);
+    let listed = format!("{url}/healthz lists");
+    assert!(unknown.stderr.contains(&listed), "{}", unknown.stderr);
+    assert!(!key_file.exists(), "no key is made for nothing");
+
+    let started = prove(&["start", "github", "Alice"]);
+    assert_eq!(started.code, 0, "{}", started.stderr);
+    let kept = format!("secret key is in {}", key_file.display());
+    assert!(started.stdout.contains(&kept), "{}", started.stdout);
+    let then = format!("Then: sealbook prove check github Alice --location GIST_ID --url {url}\n");
+    assert!(started.stdout.ends_with(&then), "{}", started.stdout);
+    let missing = prove(&["check", "github", "Alice"]);
+    assert_eq!(missing.code, 2);
+    assert!(
+        missing.stderr.contains("--location GIST_ID"),
+        "{}",
+        missing.stderr
+    );
+
+    let words = ["prove", "start", "github", "Alice", "--url", &url];
+    let draft = world.place.json(&words);
+    let avatar = Avatar::parse(draft["avatar"].as_str().unwrap()).unwrap();
+    world.post("github", "alice", &avatar, draft["text"].as_str().unwrap());
+    let place = "https://gist.github.com/alice/abc#file-proof";
+    let proven = prove(&["check", "github", "Alice", "--location", place]);
+    assert_eq!(proven.code, 0, "{}", proven.stderr);
+    let chain = world.place.json(&["chain", "--verify", "--url", &url]);
+    assert_eq!(chain["avatar"], avatar.to_string());
+    assert_eq!(chain["links"][0]["proof_location"], "abc");
+
+    let nothing = prove(&["delete", "github", "bob"]);
+    assert_eq!(nothing.code, 3);
+    assert!(nothing.stderr.contains("prove list"), "{}", nothing.stderr);
+}
+
+#[test]
+fn one_avatar_vouches_for_another_of_the_same_person() {
+    let world = World::new();
+    let url = world.url();
+    let file = |name: &str| world.place.path(name).display().to_string();
+    let (phone, desk) = (file("phone.json"), file("it's the desk.json"));
+    let start = |key: &str, platform: &str, identity: &str| {
+        let words = [
+            "prove", "start", platform, identity, "--key", key, "--url", &url,
+        ];
+        world.place.json(&words)
+    };
+    let of_desk = start(&desk, "dns", "example.com");
+    let other = of_desk["avatar"].as_str().unwrap();
+    let of_phone = start(&phone, "nextid", other);
+    let words = [
+        "prove", "check", "nextid", other, "--key", &phone, "--url", &url,
+    ];
+    let missing = world.place.run(&words);
+    assert_eq!(missing.code, 2);
+    assert!(
+        missing.stderr.contains("--target-key"),
+        "{}",
+        missing.stderr
+    );
+    let wrong = world
+        .place
+        .run(&[&words[..], &["--target-key", &phone]].concat());
+    assert_eq!(wrong.code, 1, "{}", wrong.stderr);
+    let done = world
+        .place
+        .run(&[&words[..], &["--target-key", &desk]].concat());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let own = of_phone["avatar"].as_str().unwrap();
+    let (_, found) = world.get(&format!("/v1/proof?platform=nextid&identity={own}"));
+    assert_eq!(found["ids"][0]["alias"], json!([other]));
+    let words = [
+        "prove",
+        "start",
+        "dns",
+        "example.com",
+        "--key",
+        &desk,
+        "--url",
+        &url,
+    ];
+    let again = world.place.run(&words);
+    assert!(again.stdout.contains("--key '"), "{}", again.stdout);
+}

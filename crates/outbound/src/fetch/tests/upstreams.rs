@@ -178,6 +178,36 @@ fn servers_ask_to_be_left_alone_in_two_ways() {
     assert_eq!(asked("Fri, 13 May 2022 16:54:20 GMT", "now"), None);
 }
 
+#[test]
+fn none_left_is_a_time_to_wait_too() {
+    let asked = |pairs: &[(&'static str, &str)]| {
+        let mut headers = HeaderMap::new();
+        headers.insert("date", "Fri, 13 May 2022 16:53:20 GMT".parse().unwrap());
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        answer::retry_after(&headers)
+    };
+    let (left, reset) = ("x-ratelimit-remaining", "x-ratelimit-reset");
+    let second = Some(Duration::from_secs(1));
+    assert_eq!(asked(&[(left, "0"), (reset, "1652460801")]), second);
+    let (theirs, at) = ("x-rate-limit-remaining", "x-rate-limit-reset");
+    assert_eq!(asked(&[(theirs, "0"), (at, "1652460801")]), second);
+    let both = [(left, "0"), (reset, "1652460801"), ("retry-after", "9")];
+    assert_eq!(asked(&both), Some(Duration::from_secs(9)));
+    let far = [(left, "0"), (reset, "18446744073709551615")];
+    assert_eq!(asked(&far), Some(Duration::from_secs(86_400)));
+    for pairs in [
+        [(left, "1"), (reset, "1652460801")],
+        [(left, "0"), (reset, "1652460799")],
+        [(left, "0"), (reset, "60")],
+        [(left, "0"), (reset, "soon")],
+        [(left, "0"), ("x-other", "1")],
+    ] {
+        assert_eq!(asked(&pairs), None, "{pairs:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_an_answer_names_is_found_below_an_upstream() {
     let site = Site::new(Play::Say(ok("hello"))).await;
@@ -233,6 +263,23 @@ async fn checks_in_the_background_leave_an_upstream_alone_that_fails() {
     assert_eq!((asked.status, site.visits()), (503, 4));
     let other = fetcher.fetch(background("own"), limits()).await.unwrap();
     assert_eq!(other.status, 200);
+}
+
+#[tokio::test]
+async fn an_upstream_whose_requests_are_spent_rests_at_once() {
+    let head = "HTTP/1.1 403 Spent\r\ncontent-length: 0\r\nx-ratelimit-remaining: 0\r\n";
+    let head = format!("{head}date: Fri, 13 May 2022 16:53:20 GMT\r\n");
+    let head = format!("{head}x-ratelimit-reset: 1652461800\r\n\r\n");
+    let site = Site::new(Play::Say(head.into())).await;
+    let fetcher = site.fetcher();
+    let spent = fetcher.fetch(background("fixed"), limits()).await.unwrap();
+    assert!(spent.wants_less());
+    let resting = fetcher.fetch(background("fixed"), limits()).await;
+    assert!(
+        matches!(resting, Err(FetchError::Resting(_))),
+        "{resting:?}"
+    );
+    assert_eq!(site.visits(), 1);
 }
 
 #[tokio::test]

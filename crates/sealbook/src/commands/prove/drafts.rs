@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use client::proofs::Wanted;
@@ -30,6 +30,11 @@ pub(super) struct Kept {
 }
 
 impl Drafts {
+    /// The directory, if one was named.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
     /// Keeps a draft, instead of an earlier one of the same account.
     pub(super) fn keep(&self, url: &str, of: &Wanted<'_>, kept: &Kept) -> Result<(), Failure> {
         let path = self.path(url, of)?;
