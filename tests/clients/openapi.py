@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import Server, free_port
+from harness import Server, binary, free_port
 from toxme_client import Identity
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,6 +24,9 @@ UPSTREAMS = (
     "keybase_pub", "activitypub", "https", "minds", "steam", "dotbit", "tiktok",
 )  # fmt: skip
 NAMES = ("alice", "bob", "zoë", "группа")
+# The secrets of the avatar that docs/openapi.json has as an example, and of one that it claims.
+SECRETS = ("ee110f4347811fe0b0b7424ee8d9e977e3f089d1dc9ebdd0246e39b48c63e350", "02" * 32)
+CLAIMED = "0x024d4b6cd1361032ca9bd2aeb9d900aa4d45d9ead80ac9423374c451a7254d0766"
 
 
 def populate(server):
@@ -32,6 +35,19 @@ def populate(server):
         reply = server.directory.call(server.directory.push(Identity(), name, "a bio"))
         if reply.code != 0:
             sys.exit(f"cannot register {name}: {reply.raw!r}")
+
+
+def populate_chain(server):
+    """One link of one avatar, so that there are chains."""
+    with tempfile.TemporaryDirectory() as folder:
+        own, other = (pathlib.Path(folder, name) for name in ("own", "other"))
+        for path, secret in zip((own, other), SECRETS):
+            path.write_text(secret)
+        where = ["--key", own, "--state", folder, "--url", f"http://127.0.0.1:{server.port}"]
+        for words in (["start"], ["check", "--target-key", other]):
+            verb, *options = words
+            command = [binary(), "prove", verb, "nextid", CLAIMED, *options, *where]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def run(schemathesis, examples, arguments, server):
@@ -57,6 +73,7 @@ def main():
     upstreams = [f"upstreams.{name}={nobody}" for name in UPSTREAMS]
     with Server("limits.enabled=false", *upstreams, count=1) as server:
         populate(server)
+        populate_chain(server)
         code = run(schemathesis, examples, arguments, server)
         stopped = server.stop()
         found = faults(server)

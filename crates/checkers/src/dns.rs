@@ -8,9 +8,9 @@ use engine::ports::fetch::{Request, Upstream};
 use engine::types::Domain;
 use serde::Deserialize;
 
-use crate::ask::{Ask, escaped, refuse, shown};
+use crate::ask::{Ask, escaped, refuse};
 use crate::names::DNS_OVER_HTTPS;
-use crate::post::{Alphabet, any_location, found};
+use crate::post::{Alphabet, any_location, domain, found, lower_domain};
 
 /// Records that are looked at.
 const RECORDS_MAX: usize = 256;
@@ -37,8 +37,7 @@ impl ClaimChecker for Dns {
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
-        let lower = identity.to_lowercase();
-        domain(&lower).map(|_| lower)
+        lower_domain(identity)
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
@@ -53,13 +52,6 @@ impl ClaimChecker for Dns {
         let signatures = posted(&records, claim)?;
         Ok(found(signatures, claim.identity, any_location(claim)))
     }
-}
-
-fn domain(identity: &str) -> Result<Domain, Refusal> {
-    Domain::parse(identity).ok_or_else(|| {
-        let reason = format!("{} is no domain", shown(identity));
-        Refusal::new(Failure::Malformed, reason)
-    })
 }
 
 fn nothing(domain: &Domain) -> Refusal {

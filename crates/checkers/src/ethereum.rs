@@ -7,7 +7,7 @@ use engine::nextid;
 use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
 
 use crate::ask::{refuse, shown};
-use crate::post::{any_location, found};
+use crate::wallet;
 
 /// Hexadecimal digits of an address.
 const ADDRESS_DIGITS: usize = 40;
@@ -24,11 +24,7 @@ impl ClaimChecker for Ethereum {
     }
 
     fn needs(&self) -> Needs {
-        Needs {
-            persona: true,
-            location: false,
-            wallet_delete: true,
-        }
+        wallet::NEEDS
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
@@ -43,27 +39,17 @@ impl ClaimChecker for Ethereum {
     }
 
     async fn check(&self, claim: &Claimed<'_>, _world: &CheckWorld<'_>) -> Result<Found, Refusal> {
-        let Some(text) = wallet_signature(claim) else {
-            return refuse(Failure::BadSignature, "wallet_signature not found");
-        };
-        verify(text, claim)?;
-        let signatures = claim.extra.signature.iter().cloned().collect();
-        Ok(found(signatures, claim.identity, any_location(claim)))
+        wallet::check(claim, verify)
     }
 
     fn delete_by_wallet(&self, claim: &Claimed<'_>) -> Option<Result<Vec<u8>, Refusal>> {
-        let text = wallet_signature(claim)?;
-        Some(verify(text, claim).map(|signature| signature.as_bytes().to_vec()))
+        let text = wallet::signature(claim)?;
+        Some(verify(text, claim))
     }
 }
 
-fn wallet_signature<'c>(claim: &Claimed<'c>) -> Option<&'c str> {
-    let text = claim.extra.wallet_signature.as_deref();
-    text.filter(|text| !text.is_empty())
-}
-
 /// The signature, if the wallet made it over the payload.
-fn verify(text: &str, claim: &Claimed<'_>) -> Result<Signature, Refusal> {
+fn verify(text: &str, claim: &Claimed<'_>) -> Result<Vec<u8>, Refusal> {
     let invalid = || Refusal::new(Failure::BadSignature, INVALID);
     let bytes = nextid::decode_base64(text).ok_or_else(invalid)?;
     let signature = Signature::parse(&bytes).map_err(|_| invalid())?;
@@ -71,7 +57,7 @@ fn verify(text: &str, claim: &Claimed<'_>) -> Result<Signature, Refusal> {
     let key = recover(&signature, &digest).map_err(|_| invalid())?;
     let signer = format!("0x{}", HEXLOWER.encode(&key.address()));
     if signer == claim.identity {
-        Ok(signature)
+        Ok(signature.as_bytes().to_vec())
     } else {
         let reason = format!(
             "not signed by this wallet: found {signer} instead of {}",

@@ -1,13 +1,12 @@
 //! Web sites: a file below `/.well-known`.
 
 use async_trait::async_trait;
-use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
+use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Found, Needs, Refusal};
 use engine::ports::fetch::{Request, Upstream};
-use engine::types::Domain;
 
-use crate::ask::{Ask, shown};
+use crate::ask::Ask;
 use crate::names::HTTPS;
-use crate::post::{file_name, found, in_file};
+use crate::post::{domain, file_name, found, in_file, lower_domain};
 
 /// Checks web sites.
 pub struct Https;
@@ -23,8 +22,7 @@ impl ClaimChecker for Https {
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
-        let lower = identity.to_lowercase();
-        domain(&lower).map(|_| lower)
+        lower_domain(identity)
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
@@ -43,11 +41,4 @@ impl ClaimChecker for Https {
         let signatures = in_file(&ask, &fetched.body, claim)?;
         Ok(found(signatures, claim.identity, location))
     }
-}
-
-fn domain(identity: &str) -> Result<Domain, Refusal> {
-    Domain::parse(identity).ok_or_else(|| {
-        let reason = format!("{} is no domain", shown(identity));
-        Refusal::new(Failure::Malformed, reason)
-    })
 }

@@ -5,7 +5,7 @@
 //! asked, does the checker verify what the account signed.
 //!
 //! - `ask`: asking an upstream, and what its answers mean
-//! - `post`, `answer`: what most posts and answers have in common
+//! - `post`, `answer`, `wallet`: what most posts, answers and wallets have in common
 //! - one module for each service; [`configured`] for those an operator describes
 //!
 //! Nothing here opens a connection: that is the fetcher's and the resolver's part, whom the engine
@@ -32,6 +32,7 @@ mod steam;
 mod telegram;
 mod tiktok;
 mod twitter;
+mod wallet;
 
 pub use activitypub::ActivityPub;
 pub use discord::Discord;

@@ -2,7 +2,7 @@
 
 use engine::nextid;
 use engine::ports::checker::{Claimed, Failure, Found, Refusal};
-use engine::types::Avatar;
+use engine::types::{Avatar, Domain};
 use serde::Deserialize;
 
 use crate::ask::{Ask, refuse, shown};
@@ -189,4 +189,24 @@ pub(crate) fn lower(
         let reason = format!("{} is no name of {who}", shown(identity));
         refuse(Failure::Malformed, reason)
     }
+}
+
+/// A domain that is the account.
+///
+/// # Errors
+/// `Malformed`.
+pub(crate) fn domain(identity: &str) -> Result<Domain, Refusal> {
+    Domain::parse(identity).ok_or_else(|| {
+        let reason = format!("{} is no domain", shown(identity));
+        Refusal::new(Failure::Malformed, reason)
+    })
+}
+
+/// A domain that is the account, in lower case.
+///
+/// # Errors
+/// `Malformed`.
+pub(crate) fn lower_domain(identity: &str) -> Result<String, Refusal> {
+    let lower = identity.to_lowercase();
+    domain(&lower).map(|_| lower)
 }

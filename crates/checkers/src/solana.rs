@@ -6,7 +6,7 @@ use crypto::ed25519::VerifyingKey;
 use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
 
 use crate::ask::{refuse, shown};
-use crate::post::{any_location, found};
+use crate::wallet;
 
 /// Checks Solana wallets.
 pub struct Solana;
@@ -18,11 +18,7 @@ impl ClaimChecker for Solana {
     }
 
     fn needs(&self) -> Needs {
-        Needs {
-            persona: true,
-            location: false,
-            wallet_delete: true,
-        }
+        wallet::NEEDS
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
@@ -30,23 +26,13 @@ impl ClaimChecker for Solana {
     }
 
     async fn check(&self, claim: &Claimed<'_>, _world: &CheckWorld<'_>) -> Result<Found, Refusal> {
-        let Some(text) = wallet_signature(claim) else {
-            return refuse(Failure::BadSignature, "wallet_signature not found");
-        };
-        verify(text, claim)?;
-        let signatures = claim.extra.signature.iter().cloned().collect();
-        Ok(found(signatures, claim.identity, any_location(claim)))
+        wallet::check(claim, verify)
     }
 
     fn delete_by_wallet(&self, claim: &Claimed<'_>) -> Option<Result<Vec<u8>, Refusal>> {
-        let text = wallet_signature(claim)?;
+        let text = wallet::signature(claim)?;
         Some(verify(text, claim))
     }
-}
-
-fn wallet_signature<'c>(claim: &Claimed<'c>) -> Option<&'c str> {
-    let text = claim.extra.wallet_signature.as_deref();
-    text.filter(|text| !text.is_empty())
 }
 
 /// The key an address is.

@@ -1,10 +1,12 @@
-//! The proof that comes with a look-up, checked offline.
+//! The proofs that come with look-ups, checked offline.
 //!
-//! A bundle leads from a signed checkpoint to what a name points to: the checkpoint's root contains
-//! the log's last entry, that entry holds the root of the map, the map holds the name's label or
-//! does not, the label's leaf holds a commitment, and the commitment is opened to the newest link.
+//! A bundle leads from a signed checkpoint to the newest link of a subject: the checkpoint's root
+//! contains the log's last entry, that entry holds the root of the map, the map holds the subject's
+//! label or does not, the label's leaf holds a commitment, and the commitment is opened to the link.
 
+mod avatars;
 mod json;
+mod names;
 mod proof_file;
 
 use merkle::Hash;
@@ -14,17 +16,18 @@ use merkle::note::{Checkpoint, Note, VerifierKey};
 use merkle::proof::{ProofError, verify_inclusion};
 
 use crate::checkpoint::{CheckpointError, verify_note};
-use crate::link::{Evidence, Link, LinkFault, Statement, Visibility};
-use crate::name;
-use crate::tox_id::ToxId;
+use crate::link::{Link, LinkFault};
+
+pub use avatars::{AvatarBundle, ChainHead, NewestLink};
+pub use names::{NameBundle, Registered, Status, Verified};
 
 /// Longest bundle that is read, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = merkle::proof_file::PROOF_FILE_LEN_MAX;
 
-/// A bundle, read but not yet believed.
+/// A bundle, whosever it is, read but not yet believed.
 #[derive(Clone, Debug)]
-pub struct NameBundle {
-    claims: Claims,
+struct Bundle {
+    said: Said,
     opening: Option<Opening>,
     map_proof: MapProof,
     map_head: Vec<u8>,
@@ -35,18 +38,43 @@ pub struct NameBundle {
 
 /// What the JSON form says in so many words and the proof shows anyway.
 #[derive(Clone, Debug, Default)]
-struct Claims {
-    name: Option<String>,
+struct Said {
+    /// The name or the avatar.
+    subject: Option<String>,
     label: Option<Hash>,
     /// The newest sequence number and commitment; `None` inside: absent.
     leaf: Option<Option<(u32, Hash)>>,
     key: Option<VerifierKey>,
 }
 
+/// Whose bundle is to be read.
+#[derive(Clone, Copy)]
+enum Kind {
+    Name,
+    Avatar,
+}
+
 #[derive(Clone, Debug)]
 struct Opening {
     salt: [u8; 32],
     link: Vec<u8>,
+}
+
+/// What a bundle proves of a label.
+struct Proven {
+    checkpoint: Checkpoint,
+    /// Of the map head.
+    time_ms: u64,
+    /// `None`: the map does not hold the label.
+    leaf: Option<Leaf>,
+}
+
+/// The place of a label in the map.
+struct Leaf {
+    seqno: u32,
+    commitment: Hash,
+    /// What it commits to; `None` where the bundle does not say.
+    link: Option<Link>,
 }
 
 /// The bytes are no bundle; says which part.
@@ -57,9 +85,9 @@ pub struct BundleError(&'static str);
 /// Why a bundle proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The bundle is of another name.
-    #[error("the bundle is of another name")]
-    OtherName,
+    /// The bundle is of another name, or of another avatar.
+    #[error("the bundle is of somebody else")]
+    OtherSubject,
     /// The bundle names another key than the one it was to be checked with.
     #[error("the bundle is of a log with another key")]
     OtherKey,
@@ -73,7 +101,7 @@ pub enum VerifyError {
     #[error("the log does not contain the map head")]
     Inclusion(#[source] ProofError),
     /// The path does not lead from the label to the map's root.
-    #[error("the map does not say this of the name")]
+    #[error("the map does not say this")]
     Map(#[source] ProofError),
     /// What the bundle says in words is not what it proves.
     #[error("the bundle says one thing and proves another")]
@@ -89,129 +117,51 @@ pub enum VerifyError {
     WrongLink,
 }
 
-/// What a bundle proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// The log this was true in.
-    pub checkpoint: Checkpoint,
-    /// When that checkpoint's map was made: milliseconds since 1970, by the server's clock.
-    pub time_ms: u64,
-    /// What is proven of the name.
-    pub status: Status,
-}
-
-/// What a log says of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// The name points to a Tox ID.
-    Registered(Registered),
-    /// The name was given up.
-    Released {
-        /// Position of the release in the name's chain.
-        seqno: u32,
-    },
-    /// Nobody ever had the name.
-    Absent,
-    /// Somebody has or had the name, but the server does not say what the newest link is: erased,
-    /// or kept back.
-    Withheld {
-        /// Position of that link in the name's chain.
-        seqno: u32,
-    },
-}
-
-/// A registered name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// Where the name points.
-    pub tox_id: ToxId,
-    /// SHA-256 of the bio's UTF-8 text.
-    pub bio_hash: Hash,
-    /// Who may find it.
-    pub visibility: Visibility,
-    /// Whether the key of the Tox ID proved itself, as far as the newest link can show: the link says
-    /// so, and its evidence is not another key's. If not, somebody else gave the Tox ID.
-    pub is_proven: bool,
-    /// Position of the newest link in the name's chain: the count of its changes.
-    pub seqno: u32,
-    /// Why the server believed the newest link.
-    pub evidence: Evidence,
-    /// When the server accepted it: milliseconds since 1970.
-    pub changed_at_ms: u64,
-}
-
-impl NameBundle {
-    /// Reads a bundle, as JSON or as a `.tlog-proof` file. Nothing is verified.
-    ///
-    /// # Errors
-    /// [`BundleError`] for anything else, and beyond [`BUNDLE_BYTES_MAX`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+impl Bundle {
+    fn parse(bytes: &[u8], kind: Kind) -> Result<Self, BundleError> {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleError("too long"));
         }
         if bytes.starts_with(b"c2sp.org/") {
             proof_file::read(bytes)
         } else {
-            json::read(bytes)
+            json::read(bytes, kind)
         }
     }
 
-    /// The signed checkpoint, to be compared with what is remembered of the log. Not verified.
-    #[must_use]
-    pub fn checkpoint_note(&self) -> String {
-        self.checkpoint.format()
-    }
-
-    /// The key the bundle says it can be checked with; only the JSON form does. Who takes the key
-    /// from here trusts whoever sent the bundle.
-    #[must_use]
-    pub fn claimed_key(&self) -> Option<&VerifierKey> {
-        self.claims.key.as_ref()
-    }
-
-    /// Checks the bundle for a name (in any spelling of it) with the log's key. What the JSON form
-    /// says in words is compared with what is proven, its `record` excepted, which is for people.
-    ///
     /// One signature, about 60 hashes.
-    ///
-    /// # Errors
-    /// See [`VerifyError`].
-    pub fn verify(&self, name: &str, key: &VerifierKey) -> Result<Verified, VerifyError> {
-        let label = name::label(name);
-        self.is_about(name, &label, key)?;
-        let checkpoint = verify_note(&self.checkpoint, key)?;
-        let head = self.map_head(&checkpoint)?;
-        let leaf = self.map_proof.verify(&label, &head.commitment);
-        let leaf = leaf.map_err(VerifyError::Map)?;
-        if self.claims.leaf.is_some_and(|claimed| claimed != leaf) {
-            return Err(VerifyError::Contradiction);
+    fn verify(&self, label: &Hash, key: &VerifierKey) -> Result<Proven, VerifyError> {
+        if self.said.label.is_some_and(|said| said != *label) {
+            return Err(VerifyError::OtherSubject);
         }
-        let status = match (leaf, &self.opening) {
-            (None, None) => Status::Absent,
-            (None, Some(_)) => return Err(VerifyError::Contradiction),
-            (Some((seqno, _)), None) => Status::Withheld { seqno },
-            (Some((seqno, commitment)), Some(opening)) => {
-                opening.open(&label, seqno, &commitment)?
-            }
-        };
-        Ok(Verified {
-            checkpoint,
-            time_ms: head.time_ms,
-            status,
-        })
-    }
-
-    fn is_about(&self, name: &str, label: &Hash, key: &VerifierKey) -> Result<(), VerifyError> {
-        let claims = &self.claims;
-        let folded = name::fold(name);
-        let other_name = claims.name.as_ref().is_some_and(|name| *name != folded);
-        if other_name || claims.label.is_some_and(|claimed| claimed != *label) {
-            return Err(VerifyError::OtherName);
-        }
-        if claims.key.as_ref().is_some_and(|claimed| claimed != key) {
+        if self.said.key.as_ref().is_some_and(|said| said != key) {
             return Err(VerifyError::OtherKey);
         }
-        Ok(())
+        let checkpoint = verify_note(&self.checkpoint, key)?;
+        let head = self.map_head(&checkpoint)?;
+        let leaf = self.map_proof.verify(label, &head.commitment);
+        let leaf = leaf.map_err(VerifyError::Map)?;
+        if self.said.leaf.is_some_and(|said| said != leaf) {
+            return Err(VerifyError::Contradiction);
+        }
+        let opening = self.opening.as_ref();
+        let leaf = match leaf {
+            None if opening.is_some() => return Err(VerifyError::Contradiction),
+            None => None,
+            Some((seqno, commitment)) => {
+                let link = opening.map(|opening| opening.open(label, seqno, &commitment));
+                Some(Leaf {
+                    seqno,
+                    commitment,
+                    link: link.transpose()?,
+                })
+            }
+        };
+        Ok(Proven {
+            checkpoint,
+            time_ms: head.time_ms,
+            leaf,
+        })
     }
 
     /// The log's last entry, which must be a map head.
@@ -230,7 +180,7 @@ impl NameBundle {
 }
 
 impl Opening {
-    fn open(&self, label: &Hash, seqno: u32, commitment: &Hash) -> Result<Status, VerifyError> {
+    fn open(&self, label: &Hash, seqno: u32, commitment: &Hash) -> Result<Link, VerifyError> {
         if commit(&self.salt, &self.link) != *commitment {
             return Err(VerifyError::Commitment);
         }
@@ -239,26 +189,6 @@ impl Opening {
         if link.label != *label || link.seqno != seqno || is_first != (seqno == 1) {
             return Err(VerifyError::WrongLink);
         }
-        match link.statement {
-            Statement::SetRecord {
-                tox_id,
-                bio_hash,
-                visibility,
-                is_proven,
-            } => Ok(Status::Registered(Registered {
-                tox_id,
-                bio_hash,
-                visibility,
-                is_proven: is_proven && link.evidence.may_prove(&tox_id),
-                seqno,
-                evidence: link.evidence,
-                changed_at_ms: link.created_at_ms,
-            })),
-            Statement::ReleaseHandle => Ok(Status::Released { seqno }),
-            // A name's newest link carries its whole state, which these are none of.
-            Statement::AddKey(_) | Statement::MakeClaim(_) | Statement::RevokeClaim(_) => {
-                Err(VerifyError::WrongLink)
-            }
-        }
+        Ok(link)
     }
 }

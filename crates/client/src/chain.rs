@@ -1,5 +1,5 @@
 //! A ProofService chain, checked offline: that the avatar signed each link, that each names the one
-//! before, and that the log holds exactly these links.
+//! before, and that the log holds exactly these links and no newer one.
 //!
 //! What cannot be checked is what the server saw at the services, and whether a post is still there.
 
@@ -13,10 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use data_encoding::HEXLOWER;
 use merkle::Hash;
 use merkle::entry::{EntryKind, LogEntry, commit};
-use merkle::note::Checkpoint;
 use merkle::proof::verify_inclusion;
 
 use crate::avatar::Avatar;
+use crate::bundle::ChainHead;
 use crate::claim::Claim;
 use crate::link::{Evidence, Link, Statement};
 use crate::proofs::{Action, ChainItem, InLog};
@@ -73,6 +73,12 @@ pub enum Finding {
     /// The link's state is not what the links so far lead to.
     #[error("its state is not what the links before it lead to")]
     State,
+    /// The log's map knows a newer link than the last one that was shown.
+    #[error("the log has it, and the server does not show it")]
+    KeptBack,
+    /// The last link that was shown is not the one that the log's map has as the newest.
+    #[error("the log's map has another link as the newest")]
+    NotNewest,
 }
 
 /// What a chain comes to.
@@ -87,8 +93,7 @@ pub struct VerifiedChain {
 /// Checks the links of a chain, in their order, one after the other.
 #[derive(Debug)]
 pub struct ChainVerifier<'v> {
-    avatar: &'v Avatar,
-    checkpoint: &'v Checkpoint,
+    head: &'v ChainHead,
     chain: VerifiedChain,
     /// Signature of the newest link, as text.
     signature: Option<String>,
@@ -97,12 +102,11 @@ pub struct ChainVerifier<'v> {
 }
 
 impl<'v> ChainVerifier<'v> {
-    /// Of an avatar, against a checkpoint whose signature was verified.
+    /// Of the avatar whose chain ends there.
     #[must_use]
-    pub fn new(avatar: &'v Avatar, checkpoint: &'v Checkpoint) -> Self {
+    pub fn new(head: &'v ChainHead) -> Self {
         Self {
-            avatar,
-            checkpoint,
+            head,
             chain: VerifiedChain::default(),
             signature: None,
             commitment: None,
@@ -119,10 +123,27 @@ impl<'v> ChainVerifier<'v> {
             .map_err(|what| ChainFault { seqno, what })
     }
 
-    /// What the links came to.
-    #[must_use]
-    pub fn finish(self) -> VerifiedChain {
-        self.chain
+    /// What the links came to, once it is known that they are all there are.
+    ///
+    /// # Errors
+    /// [`Finding::KeptBack`] for the first link that is missing at the end, [`Finding::NotNewest`] when
+    /// the map has fewer links, or another last one.
+    pub fn finish(self) -> Result<VerifiedChain, ChainFault> {
+        let (seqno, newest) = (self.chain.links, self.head.newest);
+        let links = newest.map_or(Ok(0), |newest| usize::try_from(newest.seqno));
+        if links.is_ok_and(|links| links > seqno) {
+            let (seqno, what) = (seqno.saturating_add(1), Finding::KeptBack);
+            return Err(ChainFault { seqno, what });
+        }
+        if links != Ok(seqno) || newest.map(|newest| newest.commitment) != self.commitment {
+            let what = Finding::NotNewest;
+            return Err(ChainFault { seqno, what });
+        }
+        Ok(self.chain)
+    }
+
+    fn avatar(&self) -> &'v Avatar {
+        &self.head.avatar
     }
 
     fn check(
@@ -131,11 +152,11 @@ impl<'v> ChainVerifier<'v> {
         logged: &LoggedEntry,
         seqno: usize,
     ) -> Result<(), Finding> {
-        let prev = payload::prev(item, self.avatar)?;
+        let prev = payload::prev(item, self.avatar())?;
         if prev != self.signature {
             return Err(Finding::Prev);
         }
-        let signature = signatures::check(item, self.avatar)?;
+        let signature = signatures::check(item, self.avatar())?;
         let account = (item.platform.clone(), item.identity.clone());
         match item.action {
             Action::Create => self.chain.claimed.insert(account),
@@ -157,20 +178,20 @@ impl<'v> ChainVerifier<'v> {
         let index = log.leaf_index.ok_or(Finding::NotLogged)?;
         let entry = LogEntry::decode(&logged.entry).map_err(|_| Finding::Entry)?;
         let is_own = entry.kind == EntryKind::Link
-            && entry.label == self.avatar.label()
+            && entry.label == self.avatar().label()
             && usize::try_from(entry.seqno) == Ok(seqno);
         if !is_own {
             return Err(Finding::Entry);
         }
         let leaf = merkle::leaf_hash(&logged.entry);
-        let (size, root) = (self.checkpoint.size, &self.checkpoint.root);
+        let (size, root) = (self.head.checkpoint.size, &self.head.checkpoint.root);
         verify_inclusion(index, size, &leaf, &logged.path, root).map_err(|_| Finding::Inclusion)?;
         Ok(entry.commitment)
     }
 
     /// The committed link stands where it belongs.
     fn is_in_place(&self, link: &Link, seqno: usize) -> Result<(), Finding> {
-        let is_own = link.label == self.avatar.label()
+        let is_own = link.label == self.avatar().label()
             && usize::try_from(link.seqno) == Ok(seqno)
             && link.prev == self.commitment;
         if is_own {

@@ -1,4 +1,5 @@
-//! Claims, as links say them. docs/LOG-FORMAT.md has the schema.
+//! Claims, as links say them. docs/LOG-FORMAT.md has the schema; [`link`](crate::link) says why they are
+//! read here once more.
 
 use merkle::Hash;
 use prost::Message;

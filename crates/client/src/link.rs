@@ -1,4 +1,7 @@
 //! Links, as the directory stores and commits to them. docs/LOG-FORMAT.md has the schema.
+//!
+//! They are read here by a second reader on purpose, made after that document: one that the server shared
+//! would share its errors, and a client would take for true what only the server can read.
 
 use merkle::Hash;
 use prost::Message;

@@ -74,9 +74,9 @@ pub struct Evidence<'a> {
     pub location: Option<&'a str>,
     /// The avatar's signature, base64.
     pub signature: Option<&'a str>,
-    /// The wallet's signature.
+    /// The wallet's signature, if a wallet is claimed: base64 for `ethereum`, base58 for `solana`.
     pub wallet_signature: Option<&'a str>,
-    /// The signature of the avatar that is claimed, in hexadecimal.
+    /// The other avatar's signature, if one is claimed: hexadecimal.
     pub target_signature: Option<&'a str>,
 }
 

@@ -6,7 +6,8 @@ use merkle::tile::{TileId, TilePath, decode_bundle};
 use serde::Deserialize;
 
 use crate::audit::{CheckpointPage, LogSource};
-use crate::bundle::NameBundle;
+use crate::avatar::Avatar;
+use crate::bundle::{AvatarBundle, NameBundle};
 use crate::chain::LoggedEntry;
 use crate::http::{Http, HttpError, HttpOptions};
 use crate::remembered::ConsistencySource;
@@ -80,6 +81,15 @@ impl LogClient {
     pub async fn name_bundle(&self, name: &str) -> Result<NameBundle, HttpError> {
         let body = self.get(&["names", name]).await?;
         NameBundle::parse(&body).map_err(|_| HttpError::Reply("not a bundle"))
+    }
+
+    /// The bundle of an avatar, read but not verified.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn avatar_bundle(&self, avatar: &Avatar) -> Result<AvatarBundle, HttpError> {
+        let body = self.get(&["avatars", &avatar.to_string()]).await?;
+        AvatarBundle::parse(&body).map_err(|_| HttpError::Reply("not a bundle"))
     }
 
     /// The bundle of a name as a `.tlog-proof` file, to be kept and verified at any time.

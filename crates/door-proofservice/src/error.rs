@@ -14,6 +14,7 @@ use engine::error::Internal;
 use httpkit::fault::Fault;
 use httpkit::limits::BodyProblem;
 
+use crate::body::BodyFault;
 use crate::query::ParamFault;
 use crate::wire::{Refused, json};
 
@@ -64,6 +65,12 @@ impl Refusal {
 impl From<ClaimError> for Refusal {
     fn from(error: ClaimError) -> Self {
         Self::Claim(error)
+    }
+}
+
+impl From<BodyFault> for Refusal {
+    fn from(BodyFault(said): BodyFault) -> Self {
+        Self::Bad(format!("when parsing body: {said}"))
     }
 }
 

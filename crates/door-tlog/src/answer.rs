@@ -14,7 +14,7 @@ pub(crate) const NEWEST: &str = "public, max-age=1";
 pub(crate) const FIXED: &str = "public, max-age=300";
 /// An answer about the newest head.
 pub(crate) const REVALIDATE: &str = "no-cache";
-/// An answer about a name: not for a shared cache to keep.
+/// An answer about a name or an avatar: not for a shared cache to keep.
 pub(crate) const PERSONAL: &str = "no-store";
 
 const TEXT: &str = "text/plain; charset=utf-8";

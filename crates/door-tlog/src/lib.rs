@@ -4,6 +4,8 @@
 //! The README lists where this differs from the specifications, and why.
 
 mod answer;
+mod avatars;
+mod bundle;
 mod checkpoint;
 mod checkpoints;
 mod consistency;
@@ -35,6 +37,7 @@ httpkit::routes! { State, fallback => wrong_method;
     get ["/log/inclusion"]               => inclusion::handle;
     get ["/log/consistency"]             => consistency::handle;
     get ["/log/names/{name}"]            => names::handle;
+    get ["/log/avatars/{avatar}"]        => avatars::handle;
     get ["/log/key"]                     => key::handle;
 }
 

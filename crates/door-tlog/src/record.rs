@@ -5,7 +5,7 @@ use engine::types::link::{Evidence, Link, Statement};
 use engine::types::{ClaimBody, Visibility};
 use serde::Serialize;
 
-/// What a name's newest link says.
+/// What a subject's newest link says.
 #[derive(Serialize)]
 pub(crate) struct Record {
     #[serde(flatten)]

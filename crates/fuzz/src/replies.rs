@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use client::bundle::{BUNDLE_BYTES_MAX, NameBundle};
+use client::avatar::Avatar;
+use client::bundle::{AvatarBundle, BUNDLE_BYTES_MAX, NameBundle};
 use engine::types::Name;
 use merkle::note::VerifierKey;
 use outbound::remote_names::parse_reply;
@@ -17,6 +18,7 @@ pub(crate) fn toxme(data: &[u8]) {
 
 /// Bundles: one that was made up proves nothing with a key that its maker does not have.
 pub(crate) fn bundle(data: &[u8]) {
+    bundle_of_an_avatar(data);
     let Ok(bundle) = NameBundle::parse(data) else {
         return;
     };
@@ -31,6 +33,19 @@ pub(crate) fn bundle(data: &[u8]) {
     if let Some(key) = claimed {
         let text = key.to_string();
         assert_eq!(VerifierKey::parse(&text).as_ref(), Ok(&key));
+    }
+}
+
+/// The avatar of the bundles: it has signed nothing.
+const AVATAR: &str = "0x02c92f9ca1f97251e1daa07dd8c1e4dd2e9dc10691f28a8b49e52fecb6b05f7d24";
+
+fn bundle_of_an_avatar(data: &[u8]) {
+    let Ok(bundle) = AvatarBundle::parse(data) else {
+        return;
+    };
+    let avatar = Avatar::parse(AVATAR).expect("an avatar");
+    if let Ok(head) = bundle.verify(&avatar, &fixture().key) {
+        assert_eq!(head.newest, None, "a link of nobody");
     }
 }
 

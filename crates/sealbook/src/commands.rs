@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Find names by a part of them
     Search(search::Search),
     /// Show which accounts elsewhere are yours
-    #[command(subcommand)]
+    #[command(subcommand, after_help = prove::EXAMPLES)]
     Prove(prove::Prove),
     /// Show everything an avatar has signed
     Chain(chain::Chain),

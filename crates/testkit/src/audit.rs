@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crypto::ed25519::VerifyingKey;
 use engine::Engine;
-use engine::log::NameBundle;
+use engine::log::Bundle;
 use engine::merkle::entry::{EntryKind, LogEntry, commit};
 use engine::merkle::map::{MapBatch, MapLeaf, PageId};
 use engine::merkle::note::{ALG_ED25519, Checkpoint, Note, VerifierKey};
@@ -123,7 +123,7 @@ pub async fn check_bundle(engine: &Engine, name: &str) -> Option<(u32, Option<Li
     Some((present.seqno, link))
 }
 
-async fn check_entry(engine: &Engine, bundle: &NameBundle, index: u64) {
+async fn check_entry(engine: &Engine, bundle: &Bundle, index: u64) {
     let present = bundle.present.as_ref().expect("the name is present");
     assert!(index < bundle.head.size, "the entry is below the head");
     let width = u64::from(TILE_WIDTH);

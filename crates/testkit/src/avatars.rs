@@ -6,11 +6,17 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use crypto::secp256k1::{Signature, SigningKey, personal_digest, recover};
 use crypto::secret::Secret;
+use engine::claims::{Draft, Posting};
 use engine::nextid::{decode_base64, encode_signature};
-use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
+use engine::ports::checker::{
+    CheckWorld, ClaimChecker, Claimed, Extra, Failure, Found, Needs, Refusal,
+};
 use engine::ports::dns::{DnsError, TxtResolver};
 use engine::ports::fetch::{FetchError, FetchLimits, Fetched, Request, Upstream, WebFetcher};
+use engine::reconcile::Reconciler;
 use engine::types::{Avatar, ClaimAction, Domain};
+
+use crate::World;
 
 /// An avatar and its secret.
 pub struct AvatarClient(SigningKey);
@@ -96,6 +102,57 @@ impl FakeService {
             alt_id: claim.identity.to_owned(),
             location: String::new(),
         })
+    }
+}
+
+impl World {
+    /// Has an avatar claim an account, or give it up: it posts at the service under location 1, and the
+    /// link has its place in the log.
+    ///
+    /// # Panics
+    /// When the directory refuses.
+    pub async fn claim(
+        &self,
+        key: &AvatarClient,
+        service: &FakeService,
+        (action, identity): (ClaimAction, &str),
+    ) {
+        let (caller, claims) = (Self::caller(1), self.engine.claims());
+        let draft = Draft {
+            action,
+            service: service.name.into(),
+            identity: identity.into(),
+            avatar: key.avatar(),
+        };
+        let prepared = claims.prepare(&caller, &draft).await;
+        let prepared = prepared.expect("an avatar may claim it");
+        let signature = key.sign(&prepared.payload);
+        service.post("1", identity, &signature);
+        let posting = Posting {
+            action,
+            service: draft.service,
+            identity: draft.identity,
+            location: "1".into(),
+            avatar: draft.avatar,
+            uuid: prepared.uuid,
+            created_at: prepared.created_at,
+            extra: Extra {
+                signature: decode_base64(&signature),
+                ..Extra::default()
+            },
+        };
+        let posted = claims.post(&caller, &posting);
+        tokio::pin!(posted);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut posted => { done.expect("the post is accepted"); return },
+                ticked = Reconciler::Sequence.tick(&self.engine) => {
+                    ticked.expect("the log is sequenced");
+                }
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
 

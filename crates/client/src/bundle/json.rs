@@ -7,11 +7,12 @@ use merkle::map::MapProof;
 use merkle::note::{Note, VerifierKey};
 use serde::Deserialize;
 
-use super::{BundleError, Claims, NameBundle, Opening};
+use super::{Bundle, BundleError, Kind, Opening, Said};
 
 #[derive(Deserialize)]
 struct Body {
-    name: String,
+    name: Option<String>,
+    avatar: Option<String>,
     label: String,
     // Null, but never left out: a missing part must not look like an absent name.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -43,9 +44,13 @@ struct MapHead {
     inclusion: Vec<String>,
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<NameBundle, BundleError> {
+pub(super) fn read(bytes: &[u8], kind: Kind) -> Result<Bundle, BundleError> {
     let body: Body = serde_json::from_slice(bytes)
         .map_err(|_| BundleError("neither the JSON form nor a proof file"))?;
+    let subject = match kind {
+        Kind::Name => body.name.ok_or(BundleError("name"))?,
+        Kind::Avatar => body.avatar.ok_or(BundleError("avatar"))?,
+    };
     let present = body.present.as_ref();
     let leaf = present.map(leaf).transpose()?;
     let opening = present.and_then(|present| present.opening.as_ref());
@@ -53,14 +58,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<NameBundle, BundleError> {
     let path = body.map_head.inclusion.iter();
     let path = path.map(|hash| Hash::from_base64(hash));
     let key = VerifierKey::parse(&body.vkey).map_err(|_| BundleError("vkey"))?;
-    let claims = Claims {
-        name: Some(body.name),
+    let said = Said {
+        subject: Some(subject),
         label: Some(Hash::from_hex(&body.label).ok_or(BundleError("label"))?),
         leaf: Some(leaf),
         key: Some(key),
     };
-    Ok(NameBundle {
-        claims,
+    Ok(Bundle {
+        said,
         opening: opening.map(read_opening).transpose()?,
         map_proof: MapProof::decode(&map_proof).map_err(|_| BundleError("map_proof"))?,
         map_head: decode(&body.map_head.entry, "map_head.entry")?,

@@ -14,19 +14,19 @@ use merkle::entry::ENTRY_LEN;
 use merkle::map::MapProof;
 use merkle::proof_file::ProofFile;
 
-use super::{BundleError, Claims, NameBundle, Opening};
+use super::{Bundle, BundleError, Opening, Said};
 
 const VERSION: u8 = 1;
 const WITHOUT_OPENING: u8 = 0;
 const WITH_OPENING: u8 = 1;
 const EXTRA: BundleError = BundleError("the extra line of the proof file");
 
-pub(super) fn read(bytes: &[u8]) -> Result<NameBundle, BundleError> {
+pub(super) fn read(bytes: &[u8]) -> Result<Bundle, BundleError> {
     let file = ProofFile::parse(bytes).map_err(|_| BundleError("malformed proof file"))?;
     let extra = file.extra.as_deref().ok_or(EXTRA)?;
     let (map_head, map_proof, opening) = split(extra).ok_or(EXTRA)?;
-    Ok(NameBundle {
-        claims: Claims::default(),
+    Ok(Bundle {
+        said: Said::default(),
         opening,
         map_proof: MapProof::decode(map_proof).map_err(|_| EXTRA)?,
         map_head: map_head.to_vec(),

@@ -80,7 +80,7 @@ async fn a_bundle_is_of_one_name_and_one_key() {
     let server = Server::with_three_names().await;
     let (log, key) = (server.log(), server.log().key().await.unwrap());
     let alice = log.name_bundle("alice").await.unwrap();
-    assert_eq!(alice.verify("bob", &key), Err(VerifyError::OtherName));
+    assert_eq!(alice.verify("bob", &key), Err(VerifyError::OtherSubject));
     let file = log.proof_file("alice").await.unwrap();
     let file = NameBundle::parse(&file).unwrap();
     for other in ["bob", "nobody"] {
@@ -180,8 +180,8 @@ async fn each_part_of_the_json_form_is_checked() {
         bundle
     };
     for (path, error) in [
-        ("/name", VerifyError::OtherName),
-        ("/label", VerifyError::OtherName),
+        ("/name", VerifyError::OtherSubject),
+        ("/label", VerifyError::OtherSubject),
         ("/present/commitment", VerifyError::Contradiction),
         ("/present/opening", VerifyError::Commitment),
         ("/present/opening/salt", VerifyError::Commitment),

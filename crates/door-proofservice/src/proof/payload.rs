@@ -38,8 +38,7 @@ pub(crate) async fn handle(
     Asking(caller): Asking,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let members = Members::read(&body, &SHAPE)
-        .map_err(|fault| Refusal::bad(format!("when parsing body: {}", fault.0)))?;
+    let members = Members::read(&body, &SHAPE)?;
     if SHAPE.texts.iter().any(|name| members.text(name).is_empty()) {
         return Err(Refusal::bad("param invalid"));
     }

@@ -35,8 +35,7 @@ pub(crate) async fn handle(
     Asking(caller): Asking,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let members = Members::read(&body, &SHAPE)
-        .map_err(|fault| Refusal::bad(format!("when parsing body: {}", fault.0)))?;
+    let members = Members::read(&body, &SHAPE)?;
     let draft = draft(&members)?;
     let signature = nextid::decode_base64(members.text("signature"))
         .ok_or_else(|| Refusal::bad("when decoding signature: illegal base64 data"))?;

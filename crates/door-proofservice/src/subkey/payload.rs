@@ -24,8 +24,7 @@ pub(crate) async fn handle(
     Shared(state): Shared<State>,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let members = Members::read(&body, &SHAPE)
-        .map_err(|fault| Refusal::bad(format!("when parsing body: {}", fault.0)))?;
+    let members = Members::read(&body, &SHAPE)?;
     let sign_payload = state.engine.claims().prepare_subkey(&draft(&members)?)?;
     Ok(json(StatusCode::OK, &Signable { sign_payload }))
 }

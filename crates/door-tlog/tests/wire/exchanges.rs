@@ -6,7 +6,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use engine::ports::store::{Batch, Direction, Freshness, Key, KeyRange};
 use store::memory::MemoryStore;
-use testkit::{Exchange, faulty};
+use testkit::{AvatarClient, Exchange, faulty};
 
 use crate::story::Story;
 
@@ -119,6 +119,34 @@ async fn a_name_without_proof_is_shown_as_one() {
     check(&story, &[("names__get__proven", "/log/names/alice")]).await;
 }
 
+#[tokio::test]
+async fn the_log_of_an_avatar() {
+    let story = Story::of_an_avatar().await;
+    let of = |byte| format!("/log/avatars/{}", AvatarClient::new(byte).avatar());
+    let (own, other) = (of(1), of(2));
+    let [file, other_file, other_format] = [
+        format!("{own}?format=tlog"),
+        format!("{other}?format=tlog"),
+        format!("{own}?format=xml"),
+    ];
+    let upper = own.replace("0x", "").to_uppercase();
+    let upper = upper.replace("/LOG/AVATARS", "/log/avatars");
+    check(
+        &story,
+        &[
+            ("avatars__get__present", &own),
+            ("avatars__get__other_spelling", &upper),
+            ("avatars__get__absent", &other),
+            ("avatars__get__proof_file", &file),
+            ("avatars__get__absent_proof_file", &other_file),
+            ("avatars__get__no_key", "/log/avatars/0x02"),
+            ("avatars__get__not_utf8", "/log/avatars/%ff"),
+            ("avatars__get__unknown_format", &other_format),
+        ],
+    )
+    .await;
+}
+
 /// Every row of the log's tiles.
 fn tiles() -> KeyRange {
     KeyRange {
@@ -140,6 +168,9 @@ async fn failures_of_our_own_are_told_apart_and_not_explained() {
     }
     faults.fail_reads(1);
     check(&story, &[("names__get__unavailable", "/log/names/alice")]).await;
+    faults.fail_reads(1);
+    let path = format!("/log/avatars/{}", AvatarClient::new(1).avatar());
+    check(&story, &[("avatars__get__unavailable", &path)]).await;
     faults.fail_reads(1);
     check(&story, &[("tile__get__unavailable", "/log/tile/0/000.p/1")]).await;
 

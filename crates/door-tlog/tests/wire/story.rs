@@ -1,14 +1,16 @@
 //! Directories with something in them, and requests to their doors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
 use door_tlog::{State, router};
 use engine::Settings;
 use engine::ports::store::Store;
+use engine::types::ClaimAction;
 use serde_json::Value;
-use testkit::{Exchange, World, default_settings, exchange};
+use testkit::{AvatarClient, Exchange, FakeService, World, default_settings, exchange};
 
 /// A directory and its door.
 pub(crate) struct Story {
@@ -50,6 +52,21 @@ impl Story {
         names.release(Some(sealed)).await.unwrap();
         story.world.sequence().await;
         story
+    }
+
+    /// An avatar that claims an account and gives it up again. Five entries.
+    pub(crate) async fn of_an_avatar() -> Self {
+        let service = FakeService::new("twitter");
+        let settings = Settings {
+            merge_delay: Duration::ZERO,
+            ..settings()
+        };
+        let world = World::checking(std::slice::from_ref(&service), settings).await;
+        let key = AvatarClient::new(1);
+        for action in [ClaimAction::Create, ClaimAction::Delete] {
+            world.claim(&key, &service, (action, "alice")).await;
+        }
+        Self::door(world)
     }
 
     /// Many names, so that there are full tiles.

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::log::NameBundle;
+use engine::log::Bundle;
 use engine::names::{NameError, Profile};
 use engine::types::link::{Evidence, Link};
 use engine::types::{Kid, Name, ToxId, Visibility};
@@ -120,7 +120,7 @@ impl Saved {
 
 impl Proof {
     /// `None` when the log does not have this very change yet.
-    fn of(profile: &Profile, bundle: &NameBundle) -> Option<Self> {
+    fn of(profile: &Profile, bundle: &Bundle) -> Option<Self> {
         let present = bundle.present.as_ref()?;
         if present.seqno != profile.seqno.get() {
             return None;

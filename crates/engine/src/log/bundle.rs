@@ -1,4 +1,4 @@
-//! The bundle that proves a look-up: what the log says of one name, checkable offline.
+//! The bundle that proves a look-up: what the log says of one subject, checkable offline.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use merkle::map::MapProof;
 use crate::error::Internal;
 use crate::ports::store::{Freshness, StoreError};
 use crate::tables::{ENTRY_INDEX, LINKS, LOG_HEAD};
-use crate::types::{Handle, Label, Name};
+use crate::types::{Avatar, Handle, Label, Name};
 
 use super::head::Head;
 use super::read::LogError;
@@ -39,10 +39,10 @@ pub struct Opening {
 
 /// All that is needed to check a look-up against a checkpoint.
 #[derive(Clone, Debug)]
-pub struct NameBundle {
-    /// The name's label.
+pub struct Bundle {
+    /// The subject's label.
     pub label: Label,
-    /// Newest link of the name; `None` when the map proves that there is none.
+    /// Newest link of the subject; `None` when the map proves that there is none.
     pub present: Option<Present>,
     /// Path from the label to the map root.
     pub map_proof: MapProof,
@@ -59,9 +59,21 @@ impl Log<'_> {
     ///
     /// # Errors
     /// Our own failures only: an unknown name has a bundle too, which proves its absence.
-    pub async fn name_bundle(&self, name: &Name) -> Result<NameBundle, LogError> {
+    pub async fn name_bundle(&self, name: &Name) -> Result<Bundle, LogError> {
+        self.bundle(&Handle::Name(name.clone())).await
+    }
+
+    /// The same for an avatar: it proves which link of its chain is the newest, or that there is none.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn avatar_bundle(&self, avatar: &Avatar) -> Result<Bundle, LogError> {
+        self.bundle(&Handle::Avatar(avatar.kid())).await
+    }
+
+    async fn bundle(&self, of: &Handle) -> Result<Bundle, LogError> {
         let ports = self.0.ports();
-        let label = Handle::Name(name.clone()).label(&ports.label_key);
+        let label = of.label(&ports.label_key);
         let before = self.head();
         let (row, reader) = map::reader(&ports.store, label.0, LOG_HEAD.key(&())).await?;
         let (_, row) = row.ok_or_else(|| StoreError::Corrupt("the log has no head".into()))?;
@@ -82,7 +94,7 @@ impl Log<'_> {
             None => None,
         };
         let inclusion = head.map_entry_path();
-        Ok(NameBundle {
+        Ok(Bundle {
             label,
             present,
             map_proof,

@@ -33,7 +33,7 @@ use crate::tx::{Effect, Queued, Tx};
 use crate::types::{Label, Seqno};
 
 pub use at_rest::LogAtRest;
-pub use bundle::{NameBundle, Opening, Present};
+pub use bundle::{Bundle, Opening, Present};
 pub use head::Head;
 pub use read::LogError;
 pub use reader::CheckpointPage;

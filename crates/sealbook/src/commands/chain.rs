@@ -1,22 +1,19 @@
 //! `sealbook chain`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use client::avatar::Avatar;
+use client::bundle::ChainHead;
 use client::chain::{ChainVerifier, VerifiedChain};
-use client::checkpoint;
 use client::proofs::{Action, ChainItem};
 use client::remembered::Accepted;
-use merkle::note::Checkpoint;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::avatar_file::AvatarFile;
-use super::lookup::remembered;
 use super::on_one_core;
 use super::remote::Remote;
 use super::search::printable;
-use super::watched::{Watched, unaccepted};
+use super::watched::{LOOKS, PAUSE, Watch, Watched, remembered};
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
 
@@ -24,15 +21,12 @@ use crate::output::Output;
 pub(crate) struct Chain {
     /// The avatar: 0x and 66 hexadecimal digits; default: that of the key
     avatar: Option<String>,
-    /// Check every signature, and that the log has each link and contains the log seen before
+    /// Check every signature, that the log has each link and no newer one, and that it contains the
+    /// log seen before
     #[arg(long)]
     verify: bool,
-    /// Key of the log, as `serve` prints it; default: the one first seen at this address
-    #[arg(long, value_name = "KEY", requires = "verify")]
-    log_key: Option<String>,
-    /// Directory of what is remembered of logs; default: sealbook in the state directory
-    #[arg(long, value_name = "DIR", requires = "verify")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
     #[command(flatten)]
     key: AvatarFile,
     #[command(flatten)]
@@ -54,6 +48,10 @@ impl Chain {
     /// Prints what the server says.
     async fn believed(&self, output: Output, avatar: &Avatar) -> Result<(), Failure> {
         let links = self.links(avatar).await?;
+        if links.is_empty() {
+            let said = format!("{avatar} has signed nothing here");
+            return Err(Failure::new(Exit::NotFound, said));
+        }
         let words: Vec<String> = links.iter().map(line).collect();
         let object = json!({
             "avatar": avatar.to_string(), "verified": false,
@@ -62,61 +60,91 @@ impl Chain {
         output.result(&words.join("\n"), &object)
     }
 
-    /// Prints what the server says if every link holds and the log has it.
+    /// Prints what the server says if every link holds, and the log has these links and no others.
     async fn verified(&self, output: Output, avatar: &Avatar) -> Result<(), Failure> {
-        let watched =
-            Watched::of(&self.remote, self.log_key.as_deref(), self.state.as_deref()).await?;
-        let links = self.links(avatar).await?;
-        let (checkpoint, accepted) = self.checkpoint(&watched).await?;
-        let mut verifier = ChainVerifier::new(avatar, &checkpoint);
-        for link in &links {
+        let watched = self.watch.of(&self.remote).await?;
+        let (head, accepted, links) = self.settled(&watched, avatar).await?;
+        if head.newest.is_none() && links.is_empty() {
+            let (origin, size) = (&head.checkpoint.origin, head.checkpoint.size);
+            let said = format!("{avatar} has signed nothing, which {origin} of size {size} proves");
+            return Err(Failure::new(Exit::NotFound, said));
+        }
+        let verified = self.check(&watched, &head, &links).await?;
+        Self::print(output, &links, &verified, (&head, accepted))
+    }
+
+    /// The end of the chain and the chain, of one moment. As the end is asked for first, a chain that is
+    /// shorter was cut; one that is longer has grown meanwhile, and is looked at again.
+    async fn settled(
+        &self,
+        watched: &Watched,
+        avatar: &Avatar,
+    ) -> Result<(ChainHead, Accepted, Vec<ChainItem>), Failure> {
+        let (mut before, mut look) = (None, 1);
+        loop {
+            let (head, accepted) = self.head(watched, avatar).await?;
+            // What was known before the first look, whichever look it is that is settled.
+            let before = *before.get_or_insert(accepted);
+            let links = self.links(avatar).await?;
+            let newest = head.newest.map_or(Ok(0), |newest| newest.seqno.try_into());
+            if look == LOOKS || newest.is_ok_and(|newest: usize| links.len() <= newest) {
+                return Ok((head, before, links));
+            }
+            look += 1;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Where the log says that the chain ends, in a log that contains the one seen before.
+    async fn head(
+        &self,
+        watched: &Watched,
+        avatar: &Avatar,
+    ) -> Result<(ChainHead, Accepted), Failure> {
+        let bundle = watched.log.avatar_bundle(avatar).await;
+        let bundle = bundle.map_err(|error| self.remote.http(&error))?;
+        let head = bundle.verify(avatar, &watched.key);
+        let head = head.map_err(|error| Failure::new(Exit::Unverified, chain(&error)))?;
+        let accepted = watched.accept(bundle.checkpoint_note().as_bytes()).await?;
+        Ok((head, accepted))
+    }
+
+    async fn check(
+        &self,
+        watched: &Watched,
+        head: &ChainHead,
+        links: &[ChainItem],
+    ) -> Result<VerifiedChain, Failure> {
+        let (size, mut verifier) = (head.checkpoint.size, ChainVerifier::new(head));
+        let unverified = |fault| Failure::new(Exit::Unverified, chain(&fault));
+        for link in links {
             let index = link.log.as_ref().and_then(|log| log.leaf_index);
-            let index = index.filter(|index| *index < checkpoint.size);
-            let index = index.ok_or_else(|| {
-                let said = "the server does not say where a link stands in its log";
+            let index = index.filter(|index| *index < size).ok_or_else(|| {
+                let said = "the server shows a link, and does not say where it stands in its log";
                 Failure::new(Exit::Unverified, said)
             })?;
-            let logged = watched.log.entry(index, checkpoint.size).await;
+            let logged = watched.log.entry(index, size).await;
             let logged = logged.map_err(|error| self.remote.http(&error))?;
-            verifier
-                .next(link, &logged)
-                .map_err(|fault| Failure::new(Exit::Unverified, chain(&fault)))?;
+            verifier.next(link, &logged).map_err(unverified)?;
         }
-        let (avatar, verified) = (avatar.to_string(), verifier.finish());
-        Self::print(output, &avatar, &links, &verified, (&checkpoint, accepted))
+        verifier.finish().map_err(unverified)
     }
 
     async fn links(&self, avatar: &Avatar) -> Result<Vec<ChainItem>, Failure> {
         let links = self.remote.proofs()?.chain(avatar).await;
-        let links = links.map_err(|error| self.remote.unproven(error))?;
-        if links.is_empty() {
-            let said = format!("{avatar} has signed nothing here");
-            return Err(Failure::new(Exit::NotFound, said));
-        }
-        Ok(links)
-    }
-
-    /// The log's newest checkpoint, which contains the one that was seen before.
-    async fn checkpoint(&self, watched: &Watched) -> Result<(Checkpoint, Accepted), Failure> {
-        let note = watched.log.checkpoint().await;
-        let note = note.map_err(|error| self.remote.http(&error))?;
-        let checkpoint = checkpoint::verify(&note, &watched.key)
-            .map_err(|error| Failure::new(Exit::Unverified, chain(&error)))?;
-        let accepted = watched.memory.accept(&watched.key, &note, &watched.log);
-        let accepted = accepted.await.map_err(|error| unaccepted(&error))?;
-        Ok((checkpoint, accepted))
+        links.map_err(|error| self.remote.unproven(error))
     }
 
     fn print(
         output: Output,
-        avatar: &str,
         links: &[ChainItem],
         verified: &VerifiedChain,
-        (checkpoint, accepted): (&Checkpoint, Accepted),
+        (head, accepted): (&ChainHead, Accepted),
     ) -> Result<(), Failure> {
+        let checkpoint = &head.checkpoint;
         let mut words: Vec<String> = links.iter().map(line).collect();
         words.push(format!(
-            "{} links, each signed by the avatar and in {} of size {}; {}",
+            "{} links and no more, each signed by the avatar and in {} of size {}; {}",
             verified.links,
             checkpoint.origin,
             checkpoint.size,
@@ -127,7 +155,7 @@ impl Chain {
             .map(|(platform, identity)| json!({ "platform": platform, "identity": identity }))
             .collect();
         let object = json!({
-            "avatar": avatar, "verified": true,
+            "avatar": head.avatar.to_string(), "verified": true,
             "links": links.iter().map(object).collect::<Vec<_>>(), "claimed": claimed,
             "origin": checkpoint.origin, "size": checkpoint.size,
             "root": checkpoint.root.to_hex(), "first_contact": accepted == Accepted::First,

@@ -1,8 +1,5 @@
 //! `sealbook lookup`
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::Args;
 use client::bundle::{Registered, Status, Verified};
 use client::remembered::Accepted;
@@ -13,15 +10,9 @@ use tokio::time::sleep;
 
 use super::on_one_core;
 use super::remote::Remote;
-use super::watched::{Watched, unaccepted};
+use super::watched::{LOOKS, PAUSE, Watch, Watched, remembered};
 use crate::failure::{Exit, Failure, chain};
 use crate::output::Output;
-
-/// Looks at the log before answer and proof must agree: a change is proven a merge delay after it
-/// is answered.
-const LOOKS: u32 = 24;
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Args)]
 pub(crate) struct Lookup {
@@ -30,12 +21,8 @@ pub(crate) struct Lookup {
     /// Check the answer: that it stands in the log, and that the log contains the one seen before
     #[arg(long)]
     verify: bool,
-    /// Key of the log, as `serve` prints it; default: the one first seen at this address
-    #[arg(long, value_name = "KEY", requires = "verify")]
-    log_key: Option<String>,
-    /// Directory of what is remembered of logs; default: sealbook in the state directory
-    #[arg(long, value_name = "DIR", requires = "verify")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
     #[command(flatten)]
     remote: Remote,
 }
@@ -76,8 +63,7 @@ impl Lookup {
             return Err(Failure::new(Exit::Usage, said));
         }
         let toxme = self.remote.toxme()?;
-        let watched =
-            Watched::of(&self.remote, self.log_key.as_deref(), self.state.as_deref()).await?;
+        let watched = self.watch.of(&self.remote).await?;
         let mut before = None;
         for look in 1..=LOOKS {
             let answered = self.answer(&toxme).await?;
@@ -116,12 +102,7 @@ impl Lookup {
         let bundle = bundle.map_err(|error| self.remote.http(&error))?;
         let verified = bundle.verify(&self.name, &watched.key);
         let verified = verified.map_err(|error| Failure::new(Exit::Unverified, chain(&error)))?;
-        let note = bundle.checkpoint_note();
-        let accepted = watched
-            .memory
-            .accept(&watched.key, note.as_bytes(), &watched.log)
-            .await
-            .map_err(|error| unaccepted(&error))?;
+        let accepted = watched.accept(bundle.checkpoint_note().as_bytes()).await?;
         Ok((verified, accepted))
     }
 
@@ -185,14 +166,5 @@ fn agree(answered: Option<ToxId>, proven: &Status) -> bool {
         (None, Status::Released { .. } | Status::Absent | Status::Withheld { .. }) => true,
         (Some(_), Status::Released { .. } | Status::Absent | Status::Withheld { .. })
         | (None, Status::Registered(_)) => false,
-    }
-}
-
-/// What the memory says of the log, in words.
-pub(super) fn remembered(accepted: Accepted) -> String {
-    match accepted {
-        Accepted::First => "first contact: the log is remembered from now on".to_owned(),
-        Accepted::Same => "the log is the one seen before".to_owned(),
-        Accepted::Grown { from } => format!("the log contains the one seen before, of size {from}"),
     }
 }

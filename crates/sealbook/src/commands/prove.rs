@@ -2,13 +2,13 @@
 
 mod drafts;
 mod places;
+mod signed;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use client::avatar::{Avatar, AvatarKey};
 use client::proofs::{Action, Draft, Evidence, Wanted};
-use engine::nextid::decode_base64;
 use serde_json::json;
 
 use super::avatar_file::AvatarFile;
@@ -19,6 +19,27 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use drafts::{Drafts, Kept};
 use places::Told;
+use signed::AccountSignature;
+
+/// What follows the help.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  A gist, a tweet, a message: post the text, then say where it is
+    sealbook prove start github alice --out proof.json
+    sealbook prove check github alice --location 0123456789abcdef
+  A domain: add the record, then have it looked up
+    sealbook prove start dns example.org
+    sealbook prove check dns example.org
+  A wallet: have it sign the text (personal_sign for ethereum), then hand the signature in
+    sealbook prove start ethereum 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045
+    sealbook prove check ethereum 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --wallet-signature 0x…
+  Another avatar: its key signs too, here or where it is
+    sealbook prove start nextid 0x02…
+    sealbook prove check nextid 0x02… --target-key other.json
+    sealbook prove check nextid 0x02… --target-signature 0x…
+  What an avatar has proven
+    sealbook prove list 0x02…
+    sealbook chain 0x02… --verify";
 
 /// Stands for the signature in the texts of a server.
 const SIGNATURE: &str = "%SIG_BASE64%";
@@ -56,7 +77,7 @@ pub(crate) struct Start {
     /// Language of the text, such as zh_CN; what the server does not have is the default
     #[arg(long, value_name = "CODE", default_value = "default")]
     language: String,
-    /// File to write the text to, instead of printing it
+    /// File to write the text to, instead of printing it: byte for byte what is to be posted or signed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -74,12 +95,8 @@ pub(crate) struct Check {
     /// Where the post is: its address, or the number of a tweet, the id of a gist
     #[arg(long, value_name = "PLACE")]
     location: Option<String>,
-    /// The wallet's signature over the text, for ethereum (base64) and solana (base58)
-    #[arg(long, value_name = "SIGNATURE")]
-    wallet_signature: Option<String>,
-    /// The other avatar's key, for nextid: it signs that both are of one person
-    #[arg(long, value_name = "FILE")]
-    target_key: Option<PathBuf>,
+    #[command(flatten)]
+    signed: AccountSignature,
     #[command(flatten)]
     key: AvatarFile,
     #[command(flatten)]
@@ -145,8 +162,14 @@ impl Start {
         let kept = kept(&draft, &key);
         self.drafts.keep(&self.remote.url, &wanted, &kept)?;
         let text = self.text(&draft, &kept, &avatar);
+        // Where nothing is posted, the account signs what the avatar has signed.
+        let shown = if text.is_empty() {
+            &kept.payload
+        } else {
+            &text
+        };
         if let Some(path) = &self.out {
-            std::fs::write(path, &text).map_err(|error| {
+            std::fs::write(path, shown).map_err(|error| {
                 Failure::failed(format!("cannot write {}: {error}", path.display()))
             })?;
         }
@@ -159,11 +182,8 @@ impl Start {
             );
         }
         words += &format!("avatar {avatar}\n{}\n", place.post);
-        if self.out.is_none() && !text.is_empty() {
-            words += &format!("\n{}\n\n", text.trim_end());
-        }
-        if text.is_empty() {
-            words += &format!("\n{}\n\n", kept.payload);
+        if self.out.is_none() {
+            words += &format!("\n{}\n\n", shown.trim_end());
         }
         words += &format!("Then: {}", self.then(place.told));
         let object = json!({
@@ -225,14 +245,15 @@ impl Check {
         self.is_told(places::of(&self.account.platform, &avatar).told)?;
         let location = self.location.as_deref();
         let location = location.map(|given| places::location(&self.account.platform, given));
-        let target = self.target_signature(&kept)?;
+        let of_wallet = self.signed.of_wallet(&self.account);
+        let of_target = self.signed.of_target(&self.account, &kept.payload)?;
         let evidence = Evidence {
             uuid: &kept.uuid,
             created_at: &kept.created_at,
             location: location.as_deref(),
             signature: Some(&kept.signature),
-            wallet_signature: self.wallet_signature.as_deref(),
-            target_signature: target.as_deref(),
+            wallet_signature: of_wallet.as_deref(),
+            target_signature: of_target.as_deref(),
         };
         let done = self.remote.proofs()?.submit(&wanted, &evidence).await;
         done.map_err(|error| self.remote.unproven(error))?;
@@ -245,8 +266,8 @@ impl Check {
         let is_there = match told {
             Told::Nothing | Told::MaybeLocation => true,
             Told::Location(_) => self.location.is_some(),
-            Told::Wallet => self.wallet_signature.is_some(),
-            Told::Target => self.target_key.is_some(),
+            Told::Wallet => self.signed.has_wallet(),
+            Told::Target => self.signed.has_target(),
         };
         if is_there {
             return Ok(());
@@ -254,18 +275,6 @@ impl Check {
         let (platform, flag) = (&self.account.platform, told.flag());
         let said = format!("{platform} needs {flag} besides; `prove start` says what to do for it");
         Err(Failure::new(Exit::Usage, said))
-    }
-
-    /// The other avatar's signature, in hexadecimal.
-    fn target_signature(&self, kept: &Kept) -> Result<Option<String>, Failure> {
-        let Some(path) = &self.target_key else {
-            return Ok(None);
-        };
-        let signature = AvatarFile::of(path.clone())?.sign(&kept.payload);
-        let bytes = decode_base64(&signature);
-        let bytes = bytes.ok_or_else(|| Failure::failed("a signature is no base64"))?;
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(format!("0x{digits}")))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,7 +18,7 @@ use crypto::secret::Secret;
 use pgrig::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Place, Server, copy_dir};
+use crate::harness::{PATIENCE, Place, Ran, Server, copy_dir};
 use crate::postgres::wait_until;
 
 /// What the services answer: bodies by the start of the path.
@@ -520,6 +520,129 @@ fn what_one_server_accepts_all_show_and_numbers_go_on_without_it() {
     }
 }
 
+/// Passes requests on, and leaves the newest link out of every chain; answers the address.
+fn keeping_back(server: &Server) -> String {
+    let real = server.url().replace("http://", "");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let lines = BufReader::new(&client).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let mut server = TcpStream::connect(&real).unwrap();
+            let head = head.join("\r\n");
+            write!(server, "{head}\r\nconnection: close\r\n\r\n").unwrap();
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).unwrap();
+            if head.starts_with("GET /v1/proofchain?") {
+                answer = without_the_last(&answer);
+            }
+            client.write_all(&answer).unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+/// The answer with a chain that is shorter by a link.
+fn without_the_last(answer: &[u8]) -> Vec<u8> {
+    let answer = str::from_utf8(answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["proof_chain"].as_array_mut().unwrap().pop().unwrap();
+    let (body, kind) = (body.to_string(), "content-type: application/json");
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {length}");
+    format!("{head}\r\nconnection: close\r\n\r\n{body}").into_bytes()
+}
+
+#[test]
+fn a_server_that_keeps_the_newest_link_back_is_caught() {
+    let (world, key) = (World::new(), avatar(1));
+    let (account, _) = wallet("ethereum");
+    claim(&world, &key, ("ethereum", &account));
+    give_up(&world, &key, ("ethereum", &account));
+    let (own, url) = (key.avatar().to_string(), keeping_back(&world.servers[0]));
+    let shown = world.place.json(&["chain", &own, "--url", &url]);
+    assert_eq!(shown["links"].as_array().unwrap().len(), 1);
+    let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    let said = "link 2: the log has it, and the server does not show it";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let chain = world.chain(&key.avatar());
+    assert_eq!(chain["links"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_signs_itself_is_proven_from_the_shell() {
+    let (world, other) = (World::new(), avatar(2));
+    let url = world.url();
+    let prove = |verb: &str, platform: &str, rest: &[&str]| {
+        let words = [&["prove", verb, platform], rest, &["--url", &url]].concat();
+        world.place.run(&words)
+    };
+    let started = |platform: &str, account: &str| {
+        let ran = prove("start", platform, &[account, "--out", "text"]);
+        assert_eq!(ran.code, 0, "{platform}: {}", ran.stderr);
+        std::fs::read_to_string(world.place.path("text")).unwrap()
+    };
+    let done = |ran: Ran| assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let refused = |ran: Ran, code: i32, said: &str| {
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    };
+
+    let target = other.avatar().to_string();
+    for (file, key) in [("other.json", &other), ("third.json", &avatar(3))] {
+        std::fs::write(world.place.path(file), key.to_json().expose()).unwrap();
+    }
+    let by = |file| prove("check", "nextid", &[&target, "--target-key", file]);
+    let text = started("nextid", &target);
+    refused(prove("check", "nextid", &[&target]), 2, "--target-key");
+    refused(by("third.json"), 2, "not of 0x");
+    let wrong = avatar(3).sign(&text);
+    let wrong = ["--target-signature", &wrong];
+    refused(
+        prove(
+            "check",
+            "nextid",
+            &[&[target.as_str()], &wrong[..]].concat(),
+        ),
+        1,
+        "not signed by the avatar",
+    );
+    done(by("other.json"));
+    // The other form, for another avatar.
+    let target = avatar(4).avatar().to_string();
+    let signature = avatar(4).sign(&started("nextid", &target));
+    let signature = client::signature_text::hexadecimal(&signature);
+    done(prove(
+        "check",
+        "nextid",
+        &[&target, "--target-signature", &signature],
+    ));
+
+    for platform in ["ethereum", "solana"] {
+        let (account, sign) = wallet(platform);
+        let signature = sign(&started(platform, &account));
+        let signature = match platform {
+            "ethereum" => format!("0x{}", client::signature_text::hexadecimal(&signature)),
+            _ => signature,
+        };
+        done(prove(
+            "check",
+            platform,
+            &[&account, "--wallet-signature", &signature],
+        ));
+    }
+    let list = world.place.json(&["prove", "list", "--url", &url]);
+    let proofs = list["proofs"].as_array().unwrap();
+    assert_eq!(proofs.len(), 4, "{list}");
+    let own = list["avatar"].as_str().unwrap();
+    let chain = world.place.json(&["chain", own, "--verify", "--url", &url]);
+    assert_eq!(chain["claimed"].as_array().unwrap().len(), 4);
+}
+
 #[test]
 fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     let world = World::new();
@@ -528,6 +651,8 @@ fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     let own = key.avatar().to_string();
     let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let said = "has signed nothing, which ";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert_eq!(world.place.run(&["chain", "0x02", "--url", &url]).code, 2);
     assert_eq!(
         world
@@ -617,7 +742,7 @@ fn one_avatar_vouches_for_another_of_the_same_person() {
     let wrong = world
         .place
         .run(&[&words[..], &["--target-key", &phone]].concat());
-    assert_eq!(wrong.code, 1, "{}", wrong.stderr);
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
     let done = world
         .place
         .run(&[&words[..], &["--target-key", &desk]].concat());

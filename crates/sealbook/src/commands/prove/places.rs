@@ -90,7 +90,7 @@ fn words(platform: &str) -> (&'static str, Told) {
         "dotbit" => ("Set the profile record nextid to this:", Told::Nothing),
         "ethereum" | "solana" => ("Sign this with your wallet:", Told::Wallet),
         "nextid" => (
-            "The other avatar signs this; check does it with that avatar's key:",
+            "The other avatar signs this; check does it, if it has that avatar's key:",
             Told::Target,
         ),
         _ => ("Post this in public:", Told::MaybeLocation),

@@ -14,7 +14,7 @@
 //! | then the rest | link |
 
 use engine::error::Internal;
-use engine::log::NameBundle;
+use engine::log::Bundle;
 use engine::merkle::note::Note;
 use engine::merkle::proof_file::ProofFile;
 
@@ -25,7 +25,7 @@ const WITHOUT_OPENING: u8 = 0;
 const WITH_OPENING: u8 = 1;
 
 /// The file's text.
-pub(super) fn write(bundle: &NameBundle) -> Result<String, Refusal> {
+pub(super) fn write(bundle: &Bundle) -> Result<String, Refusal> {
     let checkpoint = Note::parse(&bundle.head.note).map_err(ours)?;
     let file = ProofFile {
         extra: Some(extra(bundle)?),
@@ -36,7 +36,7 @@ pub(super) fn write(bundle: &NameBundle) -> Result<String, Refusal> {
     Ok(file.to_string())
 }
 
-fn extra(bundle: &NameBundle) -> Result<Vec<u8>, Refusal> {
+fn extra(bundle: &Bundle) -> Result<Vec<u8>, Refusal> {
     let map_proof = bundle.map_proof.encode();
     let length = u16::try_from(map_proof.len()).map_err(ours)?;
     let mut extra = vec![VERSION];
