@@ -48,6 +48,14 @@ impl PublicKey {
         Ok(Self(point.serialize()))
     }
 
+    /// The key whose compressed form is known to be one, because it was parsed before it was kept:
+    /// spares the square root. What only looks like a key is a mistake of the caller, and may stop
+    /// the process when it is used.
+    #[must_use]
+    pub const fn known(compressed: [u8; 33]) -> Self {
+        Self(compressed)
+    }
+
     /// The compressed form.
     #[must_use]
     pub fn compressed(&self) -> &[u8; 33] {
@@ -323,6 +331,8 @@ mod tests {
     fn hybrid_and_bare_forms_are_no_keys() {
         let mut bytes = key(1).public().uncompressed();
         assert_eq!(PublicKey::parse(&bytes), Ok(*key(1).public()));
+        let known = PublicKey::known(*key(1).public().compressed());
+        assert_eq!(known.uncompressed(), bytes);
         assert_eq!(PublicKey::parse(&bytes[1..]), Err(KeyFault::Form));
         for first in [0, 2, 3, 5, 6, 7] {
             bytes[0] = first;

@@ -64,22 +64,23 @@ impl From<&ChainPage> for Pagination {
 
 /// An avatar and what it claims.
 #[derive(Serialize)]
-pub(crate) struct Id {
+pub(crate) struct Id<'v> {
     persona: String,
     avatar: String,
     alias: Vec<String>,
-    last_arweave_id: String,
+    last_arweave_id: &'v str,
     activated_at: String,
-    proofs: Vec<Proof>,
+    proofs: Vec<Proof<'v>>,
 }
 
-impl From<&AvatarView> for Id {
-    fn from(view: &AvatarView) -> Self {
+impl<'v> From<&'v AvatarView> for Id<'v> {
+    fn from(view: &'v AvatarView) -> Self {
+        let avatar = view.avatar.to_string();
         Self {
-            persona: view.avatar.to_string(),
-            avatar: view.avatar.to_string(),
+            persona: avatar.clone(),
+            avatar,
             alias: view.aliases.iter().map(ToString::to_string).collect(),
-            last_arweave_id: view.last_archive_id.clone(),
+            last_arweave_id: &view.last_archive_id,
             activated_at: view.activated_at.to_string(),
             proofs: view.claims.iter().map(Proof::from).collect(),
         }
@@ -87,20 +88,20 @@ impl From<&AvatarView> for Id {
 }
 
 #[derive(Serialize)]
-struct Proof {
-    platform: String,
-    identity: String,
-    alt_id: String,
+struct Proof<'v> {
+    platform: &'v str,
+    identity: &'v str,
+    alt_id: &'v str,
     #[serde(flatten)]
-    standing: Standing,
+    standing: Standing<'v>,
 }
 
-impl From<&ClaimView> for Proof {
-    fn from(view: &ClaimView) -> Self {
+impl<'v> From<&'v ClaimView> for Proof<'v> {
+    fn from(view: &'v ClaimView) -> Self {
         Self {
-            platform: view.service.clone(),
-            identity: view.identity.clone(),
-            alt_id: view.alt_id.clone(),
+            platform: &view.service,
+            identity: &view.identity,
+            alt_id: &view.alt_id,
             standing: Standing::from(view),
         }
     }
@@ -108,20 +109,20 @@ impl From<&ClaimView> for Proof {
 
 /// Whether a claim holds.
 #[derive(Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct Standing<'v> {
     created_at: String,
     last_checked_at: String,
     is_valid: bool,
-    invalid_reason: String,
+    invalid_reason: &'v str,
 }
 
-impl From<&ClaimView> for Standing {
-    fn from(view: &ClaimView) -> Self {
+impl<'v> From<&'v ClaimView> for Standing<'v> {
+    fn from(view: &'v ClaimView) -> Self {
         Self {
             created_at: seconds(view.created_at),
             last_checked_at: seconds(view.checked_at),
             is_valid: view.is_valid,
-            invalid_reason: view.invalid_reason.clone(),
+            invalid_reason: &view.invalid_reason,
         }
     }
 }

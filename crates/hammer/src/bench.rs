@@ -10,15 +10,17 @@ mod line;
 mod lookup;
 mod overload;
 mod postgres;
+mod proofs;
 mod push;
 mod search;
 mod stock;
 mod trees;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::output::Output;
 use crate::process;
@@ -33,6 +35,8 @@ const CONNECTIONS: u64 = 64;
 const NAMES: u64 = 100_000;
 const NAMES_QUICK: u64 = 10_000;
 const NAMES_FULL: u64 = 1_000_000;
+/// Names of a run that only shows that everything runs.
+const NAMES_SMOKE: u64 = 500;
 /// Lines about one server that holds the names.
 const SERVED: &[&str] = &["B1", "B1m", "B12", "B2", "B10", "B3", "B13", "B14", "B11"];
 
@@ -48,10 +52,13 @@ pub(crate) struct Bench {
     /// Fewer names, shorter rounds.
     #[arg(long)]
     quick: bool,
+    /// Some hundred names, one short round: shows that everything runs, and measures nothing.
+    #[arg(long, conflicts_with_all = ["quick", "full"])]
+    smoke: bool,
     /// A million names.
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// Names to load; overrides --quick and --full.
+    /// Names to load, and proofs; overrides --quick, --smoke and --full.
     #[arg(long)]
     names: Option<u64>,
     /// Only these lines, such as B1,B3.
@@ -71,7 +78,27 @@ impl Bench {
         match (self.names, self.full) {
             (Some(names), _) => vec![names],
             (None, true) => vec![NAMES_QUICK, NAMES_FULL],
+            (None, false) if self.smoke => vec![NAMES_SMOKE],
             (None, false) => vec![NAMES_QUICK],
+        }
+    }
+
+    /// Names of the other lines.
+    fn names(&self) -> u64 {
+        self.names.unwrap_or(match (self.quick, self.smoke) {
+            (true, _) => NAMES_QUICK,
+            (_, true) => NAMES_SMOKE,
+            _ if self.full => NAMES_FULL,
+            _ => NAMES,
+        })
+    }
+
+    /// How many rounds of each kind there are, and how long one is.
+    fn rounds(&self) -> (u32, Duration) {
+        match (self.quick, self.smoke) {
+            (true, _) => (3, Duration::from_secs(1)),
+            (_, true) => (1, Duration::from_millis(300)),
+            _ => (5, Duration::from_secs(3)),
         }
     }
 }
@@ -85,12 +112,14 @@ struct Bed {
     rounds: u32,
     round: Duration,
     server_core: usize,
+    is_smoke: bool,
     output: Output,
 }
 
 /// Runs the programme on a thread that stays on the generator's core.
 pub(crate) fn run(bench: &Bench, output: &Output) -> Result<bool> {
     process::stay_on(bench.generator_core)?;
+    process::raise_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -138,6 +167,9 @@ async fn lines(bench: &Bench, output: &Output) -> Result<()> {
         }
         server.kill()?;
     }
+    if proofs::LINES.iter().any(|id| wanted(id)) {
+        print(proofs::measure(&bed, wanted).await?)?;
+    }
     if wanted("B6") || wanted("B7") {
         print(trees::measure(&bed)?)?;
     }
@@ -154,42 +186,43 @@ impl Bed {
         let log = scratch.path().join("server.log");
         let mut launch = Launch::sealbook(&program, scratch.path(), &log)?;
         launch.core = Some(bench.server_core);
-        let names = match (bench.names, bench.quick, bench.full) {
-            (Some(names), _, _) => names,
-            (None, true, _) => NAMES_QUICK,
-            (None, false, true) => NAMES_FULL,
-            (None, false, false) => NAMES,
-        };
+        let (rounds, round) = bench.rounds();
         Ok(Self {
             yardsticks: bench.yardsticks.clone(),
             launch,
             scratch,
-            population: Population { names, seed: 1 },
-            rounds: if bench.quick { 3 } else { 5 },
-            round: Duration::from_secs(if bench.quick { 1 } else { 3 }),
+            population: Population {
+                names: bench.names(),
+                seed: 1,
+            },
+            rounds,
+            round,
             server_core: bench.server_core,
+            is_smoke: bench.smoke,
             output,
         })
     }
 
     /// A server that holds the names.
     async fn filled(&self) -> Result<Server> {
-        let mut server = self.launch.start()?;
-        server.connect(START_WAIT).await?;
+        let server = started(&self.launch).await?;
         self.fill(&server, self.population).await?;
         Ok(server)
     }
 
     /// One more server, with a store of its own and nothing in it.
     async fn another(&self, name: &str) -> Result<Server> {
+        started(&self.launch_in(name)?).await
+    }
+
+    /// How to start one more server, with a store of its own.
+    fn launch_in(&self, name: &str) -> Result<Launch> {
         let folder = self.scratch.path().join(name);
         std::fs::create_dir(&folder).context("make a server's folder")?;
         let log = folder.join("server.log");
         let mut launch = Launch::sealbook(&self.launch.program, &folder, &log)?;
         launch.core = self.launch.core;
-        let mut server = launch.start()?;
-        server.connect(START_WAIT).await?;
-        Ok(server)
+        Ok(launch)
     }
 
     async fn fill(&self, server: &Server, population: Population) -> Result<()> {
@@ -204,21 +237,37 @@ impl Bed {
         Ok(())
     }
 
+    /// Ends a run that is to show that everything runs, if some answers were not as expected. A run
+    /// that measures says so in its notes.
+    fn judge(&self, line: &str, unexpected: usize) -> Result<()> {
+        ensure!(
+            !self.is_smoke || unexpected == 0,
+            "{line}: {unexpected} unexpected answers"
+        );
+        Ok(())
+    }
+
     /// The yardstick `hello` on a port of its own, pinned like our server.
     async fn hello(&self) -> Result<Server> {
+        self.hello_with(&[]).await
+    }
+
+    /// The same, told what else to do for each request.
+    async fn hello_with(&self, more: &[&str]) -> Result<Server> {
         let address = server::free_address()?;
+        let port = address.port().to_string();
+        let arguments = [port.as_str(), "1"];
+        let arguments = arguments.iter().chain(more).map(OsString::from);
         let launch = Launch {
             program: self.yardstick("hello")?,
-            arguments: vec![address.port().to_string().into(), "1".into()],
+            arguments: arguments.collect(),
             folder: self.scratch.path().to_owned(),
             log: self.scratch.path().join("hello.log"),
             environment: Vec::new(),
             address,
             core: Some(self.server_core),
         };
-        let mut server = launch.start()?;
-        server.connect(START_WAIT).await?;
-        Ok(server)
+        started(&launch).await
     }
 
     fn yardstick(&self, name: &str) -> Result<PathBuf> {
@@ -231,6 +280,13 @@ impl Bed {
             )
         })
     }
+}
+
+/// A server that accepts connections.
+async fn started(launch: &Launch) -> Result<Server> {
+    let mut server = launch.start()?;
+    server.connect(START_WAIT).await?;
+    Ok(server)
 }
 
 /// Server CPU per request and requests per second of one round.

@@ -127,11 +127,7 @@ impl Source for Mix {
             _ if self.spares.is_empty() => PUSH,
             _ => DELETE,
         };
-        Ok(Request {
-            path: tox::API,
-            body: self.body(kind)?,
-            kind,
-        })
+        Ok(Request::post(tox::API, self.body(kind)?).of_kind(kind))
     }
 }
 

@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod log_view;
 mod loop_disk;
+mod nextid;
 mod observe;
 mod output;
 mod process;
@@ -26,6 +27,7 @@ mod timing;
 mod tools;
 mod tox;
 mod traffic;
+mod upstream;
 mod writers;
 
 use std::process::ExitCode;

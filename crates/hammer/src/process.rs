@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::CpuSet;
 
 /// CPU time of a process since it began, user and system, all its threads, ended ones included.
@@ -43,6 +44,16 @@ pub(crate) fn stay_on(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     rustix::thread::sched_setaffinity(None, &cores).with_context(|| format!("stay on core {core}"))
+}
+
+/// Lets this process, and those it starts later, open as many files and sockets as it may.
+pub(crate) fn raise_descriptors() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).context("raise the limit on descriptors")
 }
 
 #[cfg(test)]

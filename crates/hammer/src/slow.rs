@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -68,7 +67,7 @@ pub(crate) struct Slow {
 
 /// Runs the programme; it passes when the others notice little.
 pub(crate) fn run(slow: &Slow, output: &Output) -> Result<bool> {
-    raise_descriptors()?;
+    process::raise_descriptors()?;
     process::stay_on(slow.generator_core)?;
     let scratch = tempfile::tempdir().context("make a folder")?;
     let program = server::find(slow.sealbook.clone())?;
@@ -120,16 +119,6 @@ fn runtime() -> Result<Runtime> {
     runtime.context("start the runtime")
 }
 
-/// As many descriptors as the system gives.
-fn raise_descriptors() -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, raised).context("raise the limit on descriptors")
-}
-
 /// A server with names to look up.
 async fn filled(launch: &Launch, output: &Output) -> Result<Server> {
     let mut server = launch.start()?;
@@ -147,11 +136,10 @@ struct Lookups(Random);
 
 impl Source for Lookups {
     fn next(&mut self) -> Result<Request> {
-        Ok(Request {
-            path: tox::API,
-            body: tox::lookup(&Population::name(self.0.below(NAMES))),
-            kind: 0,
-        })
+        Ok(Request::post(
+            tox::API,
+            tox::lookup(&Population::name(self.0.below(NAMES))),
+        ))
     }
 }
 

@@ -180,8 +180,10 @@ impl Store for PostgresStore {
         keys: &[Key],
         fresh: Freshness,
     ) -> Result<Vec<Option<(Version, Bytes)>>, StoreError> {
-        let Freshness::Within(within) = fresh else {
-            return self.reader.get(keys).await;
+        let within = match fresh {
+            Freshness::Within(within) if !within.is_zero() => within,
+            // Others write too: nothing in memory is that fresh.
+            Freshness::Within(_) | Freshness::Now => return self.reader.get(keys).await,
         };
         let cache = &self.shared.cache;
         if let Some(found) = cache.get(keys, within) {

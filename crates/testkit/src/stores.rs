@@ -70,10 +70,14 @@ pub async fn lagging(shared: Arc<MemoryStore>, clock: Arc<FixedClock>) -> Arc<Ho
     let cache = Arc::new(Mutex::new(first));
     let (all, copied) = (shared.clone(), cache.clone());
     let hooked = Hooked::choosing(move |call| match call {
-        Call::Get(_, Freshness::Within(_)) | Call::Scan(_, Freshness::Within(_)) => copied
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone(),
+        Call::Get(_, Freshness::Within(within)) | Call::Scan(_, Freshness::Within(within))
+            if !within.is_zero() =>
+        {
+            copied
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        }
         Call::Get(..) | Call::Scan(..) | Call::Commit(_) | Call::Now | Call::Other => all.clone(),
     });
     let hooked = hooked.after(move |call| {

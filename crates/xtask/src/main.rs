@@ -33,7 +33,8 @@ usage: cargo xtask <command>
   fuzz --target NAME --replay FILE
                         run one input
   bench|cluster|crash|faults|load|slow|timing [args]
-                        build sealbook and hammer with --profile ci, then `hammer <command> args`
+                        build sealbook and hammer with --profile ci (for bench, unless --smoke is
+                        given, with --release), then `hammer <command> args`
 ";
 
 fn main() -> ExitCode {

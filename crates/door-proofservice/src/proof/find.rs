@@ -12,9 +12,9 @@ use crate::query::Query;
 use crate::wire::{Id, Pagination, json};
 
 #[derive(Serialize)]
-struct Body {
+struct Body<'v> {
     pagination: Pagination,
-    ids: Vec<Id>,
+    ids: Vec<Id<'v>>,
 }
 
 /// `GET /v1/proof?platform&identity&page&exact&sort&order`

@@ -88,10 +88,10 @@ impl Claims<'_> {
         let avatars = self.avatar_rows(&labels).await?;
         self.publish(&links).await?;
         let mut changes = Vec::with_capacity(links.len());
-        for (link, row) in links.into_iter().zip(avatars) {
+        for ((link, row), label) in links.into_iter().zip(avatars).zip(labels) {
             let row = row.ok_or_else(|| StoreError::Corrupt("a link has no avatar".into()))?;
             if let Some((id, link)) = link.and_then(|link| Some((link.change_id?, link))) {
-                let avatar = row.avatar()?;
+                let avatar = row.avatar_at(self.0, label)?;
                 changes.push(Change { id, avatar, link });
             }
         }

@@ -172,7 +172,7 @@ impl Claims<'_> {
             let order = roll.sorted(*label, query.sort, query.order);
             let claims = order.into_iter().filter_map(|at| row.claims.get(at));
             avatars.push(AvatarView {
-                avatar: row.avatar()?,
+                avatar: row.avatar_at(self.0, *label)?,
                 aliases: aliases.get(label).cloned().unwrap_or_default(),
                 last_archive_id: row.last_archive_id().to_owned(),
                 activated_at: row.activated_at,

@@ -13,6 +13,9 @@ use crate::types::{Avatar, Label, Uuid};
 use super::row::label_of;
 use super::{Caller, ClaimError, Claims, Draft, Prepared};
 
+/// Never stale; rows of avatars that are shown are worth keeping in memory where nobody else writes.
+const FRESH: Freshness = Freshness::Within(Duration::ZERO);
+
 impl Claims<'_> {
     /// The services whose claims are checked here, in the order they were given.
     #[must_use]
@@ -123,7 +126,7 @@ impl Claims<'_> {
     ) -> Result<Vec<Option<AvatarRow>>, StoreError> {
         let keys: Vec<_> = labels.iter().map(|label| AVATARS.key(label)).collect();
         let store = &self.0.ports().store;
-        let rows = store.get_many(&keys, Freshness::Now).await?.into_iter();
+        let rows = store.get_many(&keys, FRESH).await?.into_iter();
         rows.map(|row| row.map(|(_, row)| AVATARS.read(&row)).transpose())
             .collect()
     }

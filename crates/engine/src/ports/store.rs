@@ -83,7 +83,8 @@ pub enum Freshness {
     /// Sees every batch whose commit returned before the read began.
     Now,
     /// May come from a cache, at most this far behind other processes; never behind a batch that
-    /// this process committed.
+    /// this process committed. With no time at all it is as fresh as `Now`: from memory only where
+    /// nobody else writes, and worth being kept there.
     Within(Duration),
 }
 

@@ -61,11 +61,7 @@ impl Source for Lookups {
         } else {
             tox::lookup(&name)
         };
-        Ok(Request {
-            path: tox::API,
-            body,
-            kind: 0,
-        })
+        Ok(Request::post(tox::API, body))
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
         refused += driven.answers.iter().filter(|it| it.2 != Some(0)).count();
     }
     let of = |field: fn(&Cost) -> f64| median(&costs.iter().map(field).collect::<Vec<_>>());
-    let syncs = match syncs_per_push(bed, server, &stock).await {
+    let syncs = match syncs_each(bed, server, pushes(bed, server, &stock)).await {
         Ok(syncs) => format!("{syncs:.3} syncs a push (tracepoints, a round of its own)"),
         Err(error) => format!("syncs not counted: {error:#}"),
     };
@@ -112,8 +112,12 @@ fn us_each(mut primitive: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(used.as_secs_f64() * 1e6 / f64::from(PRIMITIVE_ROUNDS))
 }
 
-/// fsync and fdatasync calls a push, counted by the kernel's tracepoints while pushes are driven.
-async fn syncs_per_push(bed: &Bed, server: &Server, stock: &Stock) -> Result<f64> {
+/// fsync and fdatasync calls a request, counted by the kernel's tracepoints while requests are driven.
+pub(super) async fn syncs_each(
+    bed: &Bed,
+    server: &Server,
+    driving: impl Future<Output = Result<Driven>>,
+) -> Result<f64> {
     let counts = bed.scratch.path().join("syncs");
     let mut perf = Command::new("perf")
         .args(["stat", "-x", ",", "-o"])
@@ -127,15 +131,15 @@ async fn syncs_per_push(bed: &Bed, server: &Server, stock: &Stock) -> Result<f64
         .stderr(Stdio::null())
         .spawn()
         .context("start perf")?;
-    let driven = pushes(bed, server, stock).await;
+    let driven = driving.await;
     let pid = i32::try_from(perf.id()).ok().and_then(Pid::from_raw);
     rustix::process::kill_process(pid.context("perf has no id")?, Signal::INT)
         .context("stop perf")?;
     perf.wait().context("wait for perf")?;
     let counts = std::fs::read_to_string(&counts).context("read perf's counts")?;
     let syncs = f64::from(calls(&counts).context("perf counted nothing: it needs root")?);
-    let pushes = u32::try_from(driven?.answers.len()).unwrap_or(u32::MAX);
-    Ok(syncs / f64::from(pushes.max(1)))
+    let requests = u32::try_from(driven?.answers.len()).unwrap_or(u32::MAX);
+    Ok(syncs / f64::from(requests.max(1)))
 }
 
 /// The sum of the counts in lines such as `123,,syscalls:sys_enter_fsync,…`; `None` without any.

@@ -34,11 +34,10 @@ impl Source for Searches {
         let first = self.random.below(count - length + 1);
         let range = usize::try_from(first)?..usize::try_from(first + length)?;
         let part = name.get(range).context("names are ASCII")?;
-        Ok(Request {
-            path: tox::API,
-            body: tox::search(part, self.random.below(PAGES)),
-            kind: 0,
-        })
+        Ok(Request::post(
+            tox::API,
+            tox::search(part, self.random.below(PAGES)),
+        ))
     }
 }
 

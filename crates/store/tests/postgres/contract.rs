@@ -149,6 +149,25 @@ async fn cached_reads_follow_other_processes() {
     there.close().await;
 }
 
+/// Without any time to be behind, a read that may be kept shows each batch of another process at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reads_within_no_time_are_never_behind() {
+    let url = rig::fresh_url("").await;
+    let (here, there) = (rig::open(&url).await, rig::open(&url).await);
+    let keys = [Key::from_static(b"1/row")];
+    for number in 0..20 {
+        let put = rig::put("1/row", &number.to_string());
+        let version = there.commit(put).await.expect("a commit");
+        for fresh in [Duration::ZERO, WITHIN].map(Freshness::Within) {
+            let found = here.get_many(&keys, fresh).await.expect("a read");
+            let found = found[0].as_ref().expect("a row").0;
+            assert!(found == version || fresh == Freshness::Within(WITHIN));
+        }
+    }
+    here.close().await;
+    there.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_survive_the_process() {
     let url = rig::fresh_url("").await;

@@ -29,11 +29,7 @@ struct Same(Vec<u8>);
 
 impl Source for Same {
     fn next(&mut self) -> Result<Request> {
-        Ok(Request {
-            path: tox::API,
-            body: self.0.clone(),
-            kind: 0,
-        })
+        Ok(Request::post(tox::API, self.0.clone()))
     }
 }
 
