@@ -257,10 +257,15 @@ pub const PARCEL_BYTES_MAX: usize = 512 << 10;
 pub const CHECK_LEASE: Duration = Duration::from_secs(60);
 /// Background checks under way at once in one process.
 pub const CHECKS_MAX: usize = 16;
-/// Claims that readers came across and that wait for a check; beyond, they wait until they are due.
+/// Claims that readers came across and that wait for a check. Beyond, the one that waits longest gives
+/// way: it waits until it is due, or read again.
 pub const CHECKS_WAITING_MAX: usize = 1024;
-/// Rows of what is due read in one look.
+/// Claims whose check failed by our own fault, and that are left alone for [`RECHECK_BACKOFF`].
+pub const CHECKS_FAILED_MAX: usize = 1024;
+/// Rows of what is due read at once.
 pub const DUE_ROWS: u32 = 256;
+/// Such reads in one look, while nothing of what they find may be asked: 4,096 rows in 5 s, 400 KB.
+pub const DUE_PAGES: u32 = 16;
 /// Time between two looks for what is due.
 pub const DUE_LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// Pause after the first check that could not be made; doubles each time, up to the time between two

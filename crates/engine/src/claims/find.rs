@@ -20,7 +20,7 @@ impl Claims<'_> {
     /// checked at once, after the answer.
     ///
     /// A part of a name is looked for in memory, and what is shown of the matches is read: one round
-    /// trip, and at most two more for aliases. The index is at most one second behind other processes.
+    /// trip, and one for each step of aliases, 64 at most. The index is at most one second behind other processes.
     /// A whole name, and an avatar, is read from tables, and never stale: a scan for each account, one
     /// read of their avatars, and the aliases. An account that more than 256 avatars have claimed is
     /// looked for in memory too.

@@ -7,58 +7,123 @@
 //! claim was made anew or revoked meanwhile.
 //!
 //! On a shared store one process at a time looks for what is due; what readers come across is checked
-//! where it was read.
+//! where it was read. Nothing waits behind an upstream that is not asked now: a look goes on behind what
+//! it cannot begin, and the next one behind what it has seen.
 
-use std::collections::{HashSet, VecDeque};
+mod one;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
 use crate::error::Internal;
 use crate::limits::{
-    CHECK_LEASE, CHECK_REQUEST_TIME, CHECK_TIME, CHECKS_MAX, CHECKS_WAITING_MAX, DUE_LOOK_PERIOD,
-    DUE_ROWS,
+    CHECKS_FAILED_MAX, CHECKS_MAX, CHECKS_WAITING_MAX, DUE_LOOK_PERIOD, DUE_PAGES, DUE_ROWS,
+    RECHECK_BACKOFF,
 };
-use crate::ports::checker::{CheckWorld, Claimed, Extra, Failure};
 use crate::ports::store::{Key, KeyRange};
 use crate::processes::leases::{Bid, Role, take_in};
 use crate::table::{TableKey, behind};
-use crate::tables::{AVATARS, CLAIMS_DUE, ClaimEntry, ClaimKey, DueRow};
-use crate::tx::{Tx, in_tx, scan_table};
-use crate::types::{Avatar, ClaimAction, Label, UnixMillis};
+use crate::tables::{CLAIMS_DUE, ClaimEntry, ClaimKey};
+use crate::tx::{in_tx, scan_table};
+use crate::types::{Label, UnixMillis};
 
-use super::check::{bounded, signed_by};
-use super::row::{recheck_after, save_in, upstream};
-use super::state::{Pace, Verdict, is_overdue, judge};
-use super::upstreams::{Cause, Outcome, Turn};
-use super::{ChainLink, Claims};
+use super::Claims;
+use super::row::{recheck_after, upstream};
+use super::state::is_overdue;
+use super::upstreams::Cause;
 
-/// What readers came across, and where the look for what is due goes on.
+/// What readers came across, and how far the looks for what is due have come.
 #[derive(Default)]
 pub(crate) struct Checks {
-    waiting: Mutex<Waiting>,
+    state: Mutex<State>,
     wake: Notify,
 }
 
 #[derive(Default)]
+struct State {
+    waiting: Waiting,
+    look: Look,
+    /// Claims whose check failed here, and until when they are left alone.
+    failed: HashMap<ClaimKey, Duration>,
+}
+
+/// What readers came across, each claim once.
+#[derive(Default)]
 struct Waiting {
-    order: VecDeque<(ClaimKey, String)>,
+    order: VecDeque<Wanted>,
     held: HashSet<ClaimKey>,
-    /// Where the next look for what is due begins, when the last one did not see all.
-    next: Option<Key>,
+}
+
+/// The looks for what is due.
+#[derive(Default)]
+struct Look {
+    /// When the next one is, by the monotonic clock.
+    at: Duration,
+    /// Where it begins; `None` where the table does.
+    from: Option<Key>,
+    /// The last one read all it may, and found nothing to begin.
+    is_in_vain: bool,
+}
+
+/// A claim that is to be checked.
+#[derive(Clone)]
+struct Wanted {
+    which: ClaimKey,
+    upstream: String,
+    /// When it was due; `None` when it is wanted by who has read it.
+    due: Option<UnixMillis>,
+}
+
+impl Wanted {
+    fn cause(&self) -> Cause {
+        match self.due {
+            Some(_) => Cause::Due,
+            None => Cause::Read,
+        }
+    }
+}
+
+impl Waiting {
+    /// Adds a claim, in place of the one that waits longest where too many wait; whether it is new.
+    fn push(&mut self, wanted: Wanted) -> bool {
+        if !self.held.insert(wanted.which) {
+            return false;
+        }
+        if self.order.len() >= CHECKS_WAITING_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.held.remove(&oldest.which);
+        }
+        self.order.push_back(wanted);
+        true
+    }
+}
+
+impl State {
+    /// Leaves a claim alone for a while.
+    fn fail(&mut self, which: ClaimKey, now: Duration) {
+        self.failed.retain(|_, until| *until > now);
+        if self.failed.len() < CHECKS_FAILED_MAX {
+            let until = now.saturating_add(RECHECK_BACKOFF);
+            self.failed.insert(which, until);
+        }
+    }
+
+    fn has_failed(&self, which: &ClaimKey, now: Duration) -> bool {
+        self.failed.get(which).is_some_and(|until| *until > now)
+    }
 }
 
 impl Checks {
-    /// Adds a claim once; not when too many wait.
-    fn push(&self, which: ClaimKey, upstream: String) {
-        let mut waiting = self.lock();
-        if waiting.order.len() < CHECKS_WAITING_MAX && waiting.held.insert(which) {
-            waiting.order.push_back((which, upstream));
-            drop(waiting);
+    fn push(&self, wanted: Wanted) {
+        if self.lock().waiting.push(wanted) {
             self.wake.notify_one();
         }
     }
@@ -71,17 +136,21 @@ impl Checks {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Claims<'_> {
-    /// Has a claim checked at once if it is overdue: for whoever shows it. No read, no wait.
+    /// Has a claim checked at once if it is overdue and can be: for whoever shows it. No read, no wait.
     pub(super) fn note_overdue(&self, label: Label, claim: &ClaimEntry) {
-        if is_overdue(claim, self.0.now(), recheck_after(self.0)) {
-            let upstream = upstream(self.0, claim);
-            self.0.checks().push((label, claim.key()), upstream);
+        let can_be = self.0.checker(&claim.service).is_some();
+        if can_be && is_overdue(claim, self.0.now(), recheck_after(self.0)) {
+            self.0.checks().push(Wanted {
+                which: (label, claim.key()),
+                upstream: upstream(self.0, claim),
+                due: None,
+            });
         }
     }
 }
@@ -92,8 +161,6 @@ type Check<'e> = Pin<Box<dyn Future<Output = ()> + Send + 'e>>;
 struct Running<'e> {
     engine: &'e Engine,
     checks: Vec<Check<'e>>,
-    /// Whether a look for what is due may find something that was not begun.
-    look: bool,
 }
 
 /// Checks what readers came across and what is due, until nothing is left that may be asked now. A
@@ -105,22 +172,22 @@ pub(crate) async fn tick(engine: &Engine) -> Result<(), Internal> {
     if engine.published().halted().is_some() {
         return Ok(());
     }
+    let timer = &engine.ports().timer;
     let mut running = Running {
         engine,
         checks: Vec::new(),
-        look: true,
     };
     loop {
         running.begin_read();
-        if running.look {
-            running.begin_due().await?;
-        }
+        running.begin_due().await?;
         if running.checks.is_empty() {
             return Ok(());
         }
+        let look_at = engine.checks().lock().look.at;
         tokio::select! {
-            () = running.ended() => running.look = true,
+            () = running.ended() => running.look_again(),
             () = engine.checks().wake.notified() => {}
+            () = timer.sleep(look_at.saturating_sub(timer.monotonic())) => {}
         }
     }
 }
@@ -132,53 +199,115 @@ impl<'e> Running<'e> {
 
     /// Begins those that wait and may be asked now.
     fn begin_read(&mut self) {
-        let engine = self.engine;
-        let count = engine.checks().lock().order.len();
+        let checks = self.engine.checks();
+        let count = checks.lock().waiting.order.len();
         for _ in 0..count {
             if !self.has_room() {
                 return;
             }
-            let next = engine.checks().lock().order.pop_front();
-            let Some((which, upstream)) = next else {
+            let next = checks.lock().waiting.order.pop_front();
+            let Some(wanted) = next else {
                 return;
             };
-            if self.begin(which, &upstream, Cause::Read) {
-                engine.checks().lock().held.remove(&which);
+            if self.begin(&wanted) {
+                checks.lock().waiting.held.remove(&wanted.which);
             } else {
-                engine.checks().lock().order.push_back((which, upstream));
+                checks.lock().waiting.order.push_back(wanted);
             }
         }
     }
 
-    /// Begins those that are due and may be asked now, of one page of what is due. One scan; on a
-    /// shared store two round trips more and a write, if anything is.
+    /// Looks for what is due, if it is time to: 5 s after the last look, or when a check has ended.
     async fn begin_due(&mut self) -> Result<(), Internal> {
-        self.look = false;
-        let engine = self.engine;
-        if !self.has_room() {
-            return Ok(());
-        }
-        let rows = due(engine).await?;
-        if rows.is_empty() || !leads(engine).await? {
-            return Ok(());
-        }
-        for (which, upstream) in rows {
-            if self.has_room() {
-                self.begin(which, &upstream, Cause::Due);
+        let checks = self.engine.checks();
+        let now = self.engine.ports().timer.monotonic();
+        let from = {
+            let look = &checks.lock().look;
+            if now < look.at {
+                return Ok(());
             }
-        }
+            look.from.clone()
+        };
+        let (from, is_in_vain) = if self.has_room() {
+            self.look_through(from).await?
+        } else {
+            (from, false)
+        };
+        let at = now.saturating_add(DUE_LOOK_PERIOD);
+        checks.lock().look = Look {
+            at,
+            from,
+            is_in_vain,
+        };
         Ok(())
     }
 
-    fn begin(&mut self, which: ClaimKey, upstream: &str, cause: Cause) -> bool {
+    /// Begins what is due and may be asked now, of the first page that has such: a page may be all of
+    /// upstreams that are left alone. Answers where the next look goes on, and whether as many pages as
+    /// a look may read had none; behind the last page is the first one. One scan for each page; on a
+    /// shared store two round trips more and a write, if anything is due.
+    async fn look_through(
+        &mut self,
+        mut from: Option<Key>,
+    ) -> Result<(Option<Key>, bool), Internal> {
+        let (mut may_wrap, mut has_lead) = (from.is_some(), false);
+        for _ in 0..DUE_PAGES {
+            let (rows, next) = due(self.engine, from.as_ref()).await?;
+            if !rows.is_empty() && !has_lead {
+                has_lead = leads(self.engine).await?;
+                if !has_lead {
+                    return Ok((from, false));
+                }
+            }
+            let (has_begun, left) = self.begin_rows(&rows);
+            from = left.or(next);
+            let is_over = from.is_none() && !std::mem::take(&mut may_wrap);
+            if has_begun || is_over {
+                return Ok((from, false));
+            }
+        }
+        Ok((from, true))
+    }
+
+    /// Begins those of a page that may be asked now; whether there were any, and the first one that
+    /// there was no room for.
+    fn begin_rows(&mut self, rows: &[Wanted]) -> (bool, Option<Key>) {
+        let mut has_begun = false;
+        for wanted in rows {
+            if !self.has_room() {
+                let due = wanted.due.unwrap_or(UnixMillis(0));
+                return (has_begun, Some(CLAIMS_DUE.key(&(due, wanted.which))));
+            }
+            has_begun |= self.begin(wanted);
+        }
+        (has_begun, None)
+    }
+
+    /// After a check the next look is at once, as its upstream may be asked again; not when there is too
+    /// much to look through.
+    fn look_again(&self) {
+        let look = &mut self.engine.checks().lock().look;
+        if !look.is_in_vain {
+            look.at = Duration::ZERO;
+        }
+    }
+
+    fn begin(&mut self, wanted: &Wanted) -> bool {
         let engine = self.engine;
         let now = engine.ports().timer.monotonic();
-        let Some(turn) = engine.upstreams().begin(upstream, cause, now) else {
+        if engine.checks().lock().has_failed(&wanted.which, now) {
+            return false;
+        }
+        let upstreams = engine.upstreams();
+        let Some(turn) = upstreams.begin(&wanted.upstream, wanted.cause(), now) else {
             return false;
         };
+        let (which, due) = (wanted.which, wanted.due);
         self.checks.push(Box::pin(async move {
-            if let Err(error) = check(engine, which, cause, turn).await {
+            if let Err(error) = one::check(engine, which, due, turn).await {
                 tracing::warn!(error = %error, "a claim was not checked: trying again later");
+                let now = engine.ports().timer.monotonic();
+                engine.checks().lock().fail(which, now);
             }
         }));
         true
@@ -200,23 +329,24 @@ impl<'e> Running<'e> {
     }
 }
 
-/// One page of claims that are due, each with whom to ask.
-async fn due(engine: &Engine) -> Result<Vec<(ClaimKey, String)>, Internal> {
+/// One page of claims that are due, and where the next one begins; `None` when there is none.
+async fn due(engine: &Engine, from: Option<&Key>) -> Result<(Vec<Wanted>, Option<Key>), Internal> {
     let mut end = vec![CLAIMS_DUE.tag()];
     UnixMillis(engine.now().0.saturating_add(1)).write(&mut end);
-    let whole = CLAIMS_DUE.range(&[]);
-    let next = engine.checks().lock().next.take();
     let range = KeyRange {
-        start: next.unwrap_or(whole.start),
+        start: from.cloned().unwrap_or(CLAIMS_DUE.range(&[]).start),
         end: Some(Key::from(end)),
     };
     let rows = scan_table(&engine.ports().store, &CLAIMS_DUE, range, DUE_ROWS).await?;
-    if rows.len() as u64 >= u64::from(DUE_ROWS) {
-        let last = rows.last().map(|(key, ..)| behind(&CLAIMS_DUE.key(key)));
-        engine.checks().lock().next = last;
-    }
-    let which = |((_, which), _, row): ((_, ClaimKey), _, DueRow)| (which, row.upstream);
-    Ok(rows.into_iter().map(which).collect())
+    let is_full = rows.len() as u64 >= u64::from(DUE_ROWS);
+    let last = rows.last().filter(|_| is_full);
+    let next = last.map(|(key, ..)| behind(&CLAIMS_DUE.key(key)));
+    let rows = rows.into_iter().map(|((due, which), _, row)| Wanted {
+        which,
+        upstream: row.upstream,
+        due: Some(due),
+    });
+    Ok((rows.collect(), next))
 }
 
 /// Whether this process looks for what is due, which one at a time does.
@@ -235,159 +365,49 @@ async fn leads(engine: &Engine) -> Result<bool, Internal> {
     .map_err(Internal::from))
 }
 
-/// Checks one claim, if it still is to be checked. Two reads and one write to take it, one round trip
-/// for its links, two reads and one write for the outcome; an fsync each.
-async fn check(
-    engine: &Engine,
-    which: ClaimKey,
-    cause: Cause,
-    turn: Turn<'_>,
-) -> Result<(), Internal> {
-    let Some(taken) = in_tx!(engine, "take_check", |tx| take_check_in(
-        tx, engine, which, cause
-    )
-    .await)?
-    else {
-        return Ok(());
-    };
-    let (verdict, outcome) = run(engine, which.0, &taken).await?;
-    turn.end(outcome, engine.ports().timer.monotonic());
-    let now = engine.now();
-    in_tx!(engine, "end_check", |tx| end_check_in(
-        tx,
-        engine,
-        which,
-        &taken,
-        verdict.clone(),
-        now
-    )
-    .await)
-}
+#[cfg(test)]
+mod tests {
+    use merkle::Hash;
 
-/// A claim that this task checks.
-struct Taken {
-    avatar: Avatar,
-    claim: ClaimEntry,
-}
+    use super::*;
 
-/// Marks a claim as being checked, if nobody else checks it and there is still a cause.
-async fn take_check_in(
-    tx: &mut Tx<'_>,
-    engine: &Engine,
-    (label, key): ClaimKey,
-    cause: Cause,
-) -> Result<Option<Taken>, Internal> {
-    let now = engine.now();
-    let Some(before) = tx.get(&AVATARS, &label).await? else {
-        return Ok(None);
-    };
-    let mut after = before.clone();
-    let Some(claim) = after.claim_mut(&key) else {
-        return Ok(None);
-    };
-    let is_wanted = match cause {
-        Cause::Due => claim.due_ms <= now.0,
-        Cause::Read => is_overdue(claim, now, recheck_after(engine)),
-    };
-    if !is_wanted {
-        return Ok(None);
-    }
-    let until = now.plus(CHECK_LEASE).0;
-    (claim.checking_until_ms, claim.due_ms) = (until, until);
-    let (avatar, claim) = (before.avatar()?, claim.clone());
-    save_in(tx, engine, label, Some(&before), after);
-    Ok(Some(Taken { avatar, claim }))
-}
-
-/// Applies what a check has found, unless the claim is not the one that was checked any more.
-async fn end_check_in(
-    tx: &mut Tx<'_>,
-    engine: &Engine,
-    (label, key): ClaimKey,
-    taken: &Taken,
-    verdict: Verdict,
-    now: UnixMillis,
-) -> Result<(), Internal> {
-    let Some(before) = tx.get(&AVATARS, &label).await? else {
-        return Ok(());
-    };
-    let mut after = before.clone();
-    let claim = after.claim_mut(&key);
-    let same = |claim: &&mut ClaimEntry| {
-        let mark = (claim.seqno, claim.checking_until_ms);
-        mark == (taken.claim.seqno, taken.claim.checking_until_ms)
-    };
-    if let Some(claim) = claim.filter(same) {
-        judge(claim, verdict, now, Pace::of(engine.settings()));
-        save_in(tx, engine, label, Some(&before), after);
-    }
-    Ok(())
-}
-
-/// Asks the remote side, as the newest link that makes the claim has it.
-async fn run(engine: &Engine, label: Label, taken: &Taken) -> Result<(Verdict, Outcome), Internal> {
-    let (claims, claim) = (engine.claims(), &taken.claim);
-    let before = claim.seqno.saturating_sub(1);
-    let mut links = claims
-        .links(&[(label, claim.seqno), (label, before)])
-        .await?;
-    let (prev, link) = (links.pop().flatten(), links.pop().flatten());
-    let checker = engine.checker(&claim.service);
-    // An erased link cannot be checked, nor one whose service has no checker any more.
-    let (Some(link), Some(checker)) = (link, checker) else {
-        return Ok((Verdict::Unclear, Outcome::NotAsked));
-    };
-    let prev = prev.map(|link| link.signature);
-    let extra = extra(&link);
-    let claimed = Claimed {
-        action: ClaimAction::Create,
-        avatar: &taken.avatar,
-        identity: &link.identity,
-        location: Some(link.location.as_str()).filter(|location| !location.is_empty()),
-        payload: &link.payload,
-        uuid: link.uuid,
-        created_at: link.created_at,
-        prev: prev.as_deref(),
-        extra: &extra,
-    };
-    let end = claims.end(CHECK_TIME);
-    let world = CheckWorld {
-        deadline: CHECK_REQUEST_TIME,
-        is_background: true,
-        ..claims.world(end)
-    };
-    let found = claims.before(end, checker.check(&claimed, &world)).await;
-    let found = match found.and_then(bounded) {
-        Ok(found) => found,
-        Err(refusal) => {
-            let outcome = match refusal.failure {
-                Failure::Unreachable => Outcome::Silent,
-                Failure::Limited => Outcome::Refused,
-                Failure::Malformed
-                | Failure::NotFound
-                | Failure::WrongAuthor
-                | Failure::TextMissing
-                | Failure::BadSignature
-                | Failure::TooLarge
-                | Failure::ForbiddenAddress => Outcome::Answered,
-            };
-            return Ok((Verdict::from(&refusal), outcome));
+    fn wanted(number: usize) -> Wanted {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Wanted {
+            which: (Label(Hash(bytes)), bytes),
+            upstream: String::new(),
+            due: None,
         }
-    };
-    let verdict = match signed_by(&taken.avatar, &link.payload, &found.signatures) {
-        Some(_) => Verdict::Holds {
-            alt_id: found.alt_id,
-        },
-        None => Verdict::Contradicted("bad signature".to_owned()),
-    };
-    Ok((verdict, Outcome::Answered))
-}
+    }
 
-/// The signatures that came with the request.
-fn extra(link: &ChainLink) -> Extra {
-    Extra {
-        signature: crate::dialects::nextid::decode_base64(&link.signature),
-        wallet_signature: link.wallet_signature.clone(),
-        target_signature: link.target_signature.clone(),
+    #[test]
+    fn of_too_many_that_wait_the_oldest_gives_way() {
+        let mut waiting = Waiting::default();
+        for number in 0..CHECKS_WAITING_MAX {
+            assert!(waiting.push(wanted(number)));
+            assert!(!waiting.push(wanted(number)), "each once");
+        }
+        assert!(waiting.push(wanted(CHECKS_WAITING_MAX)));
+        assert_eq!(waiting.order.len(), CHECKS_WAITING_MAX);
+        assert_eq!(waiting.held.len(), CHECKS_WAITING_MAX);
+        assert!(waiting.order.front().unwrap().which == wanted(1).which);
+        assert!(waiting.push(wanted(0)), "it may come again");
+    }
+
+    #[test]
+    fn what_failed_is_left_alone_for_a_while() {
+        let mut state = State::default();
+        let (start, which) = (Duration::from_secs(9), |at| wanted(at).which);
+        for number in 0..CHECKS_FAILED_MAX + 9 {
+            state.fail(which(number), start);
+        }
+        assert_eq!(state.failed.len(), CHECKS_FAILED_MAX);
+        assert!(state.has_failed(&which(0), start));
+        assert!(!state.has_failed(&which(CHECKS_FAILED_MAX), start));
+        let later = start + RECHECK_BACKOFF;
+        assert!(!state.has_failed(&which(0), later));
+        state.fail(which(CHECKS_FAILED_MAX), later);
+        assert_eq!(state.failed.len(), 1);
     }
 }

@@ -20,6 +20,9 @@ pub(super) enum Verdict {
     Contradicted(String),
     /// It could not be checked.
     Unclear,
+    /// There is nobody to ask, or nothing to ask for: its service has no checker here, or its link was
+    /// erased.
+    Unasked,
 }
 
 impl From<&Refusal> for Verdict {
@@ -64,28 +67,38 @@ impl Pace {
 
 /// Applies a verdict. A definite one counts at once, and the next check is due `recheck_after` later;
 /// after a check that could not be made the claim stays what it was, and the next one is due sooner,
-/// with pauses that double.
+/// with pauses that double. One that cannot be made stays what it was and is due `recheck_after` later:
+/// should its service be checked again, whoever reads it has it checked at once.
 pub(super) fn judge(claim: &mut ClaimEntry, verdict: Verdict, now: UnixMillis, pace: Pace) {
     claim.checking_until_ms = 0;
-    if verdict == Verdict::Unclear {
-        claim.due_ms = now.plus(pace.pause(claim.failures)).0;
-        claim.failures = claim.failures.saturating_add(1);
-        return;
-    }
-    claim.failures = 0;
-    claim.checked_at_ms = now.0;
-    claim.due_ms = now.plus(pace.recheck_after).0;
-    claim.is_invalid = false;
-    claim.invalid_reason.clear();
+    let next = now.plus(pace.recheck_after).0;
     match verdict {
-        Verdict::Holds { alt_id } if alt_id.is_empty() => {}
-        Verdict::Holds { alt_id } => claim.alt_id = alt_id,
+        Verdict::Unasked => claim.due_ms = next,
+        Verdict::Unclear => {
+            claim.due_ms = now.plus(pace.pause(claim.failures)).0;
+            claim.failures = claim.failures.saturating_add(1);
+        }
+        Verdict::Holds { alt_id } => {
+            settle(claim, now, next);
+            if !alt_id.is_empty() {
+                claim.alt_id = alt_id;
+            }
+        }
         Verdict::Contradicted(reason) => {
+            settle(claim, now, next);
             claim.is_invalid = true;
             claim.invalid_reason = reason;
         }
-        Verdict::Unclear => {}
     }
+}
+
+/// What any definite answer does.
+fn settle(claim: &mut ClaimEntry, now: UnixMillis, next: u64) {
+    claim.failures = 0;
+    claim.checked_at_ms = now.0;
+    claim.due_ms = next;
+    claim.is_invalid = false;
+    claim.invalid_reason.clear();
 }
 
 /// Whether the last definite answer is so old that whoever reads the claim starts a check.
@@ -120,6 +133,7 @@ mod tests {
             "[a-z]{0,3}".prop_map(|alt_id| Verdict::Holds { alt_id }),
             "[a-z]{1,3}".prop_map(Verdict::Contradicted),
             Just(Verdict::Unclear),
+            Just(Verdict::Unasked),
         ]
     }
 
@@ -173,7 +187,7 @@ mod tests {
                 now = UnixMillis(now.0 + passed);
                 judge(&mut claim, verdict.clone(), now, DAILY);
                 match &verdict {
-                    Verdict::Unclear => {}
+                    Verdict::Unclear | Verdict::Unasked => {}
                     Verdict::Holds { alt_id } => {
                         last = Some((now.0, false, String::new()));
                         if !alt_id.is_empty() {

@@ -154,8 +154,9 @@ impl Upstream {
     }
 }
 
-/// Forgets upstreams of which there is nothing to know, and if that is not enough those that are left
-/// alone no more; whether one more has room then.
+/// Forgets upstreams of which there is nothing to know; if that is not enough those that are left
+/// alone no more, and then the one that is left alone for the shortest time: hosts are named by users,
+/// and theirs must not keep others out. Whether one more has room then.
 fn make_room(known: &mut HashMap<String, Upstream>, now: Duration) -> bool {
     if known.len() < UPSTREAMS_MAX {
         return true;
@@ -163,6 +164,13 @@ fn make_room(known: &mut HashMap<String, Upstream>, now: Duration) -> bool {
     known.retain(|_, upstream| !upstream.is_idle(now));
     if known.len() >= UPSTREAMS_MAX {
         known.retain(|_, upstream| upstream.is_busy || upstream.open_until > now);
+    }
+    if known.len() >= UPSTREAMS_MAX {
+        let idle = known.iter().filter(|(_, upstream)| !upstream.is_busy);
+        let first = idle.min_by_key(|(_, upstream)| upstream.open_until);
+        if let Some(name) = first.map(|(name, _)| name.clone()) {
+            known.remove(&name);
+        }
     }
     known.len() < UPSTREAMS_MAX
 }
@@ -263,5 +271,21 @@ mod tests {
         assert!(begin("a".into()).is_none(), "all are busy");
         drop(turns);
         assert!(begin("a".into()).is_some());
+    }
+
+    #[test]
+    fn upstreams_that_are_left_alone_keep_no_other_out() {
+        let upstreams = Upstreams::new(true);
+        let begin = |name: &str, now| upstreams.begin(name, Cause::Due, now);
+        for at in 0..UPSTREAMS_MAX {
+            let turn = begin(&at.to_string(), SECOND).unwrap();
+            let longer = SECOND * u32::from(at > 0);
+            turn.end(Outcome::Refused, SECOND + longer);
+        }
+        let turn = begin("a", SECOND * 2).unwrap();
+        assert!(begin("1", SECOND * 3).is_none(), "left alone as before");
+        turn.end(Outcome::Refused, SECOND * 2);
+        assert!(begin("0", SECOND * 3).is_some(), "forgotten");
+        assert_eq!(upstreams.lock().len(), UPSTREAMS_MAX);
     }
 }

@@ -164,6 +164,28 @@ async fn reads_cost_what_is_documented() {
 }
 
 #[tokio::test]
+async fn a_long_line_of_aliases_is_read_as_far_as_it_is_shown() {
+    let (town, store) = town().await;
+    let most = u8::try_from(engine::limits::ALIASES_MAX).unwrap();
+    let line: Vec<Persona> = (1..most + 20).map(Persona::new).collect();
+    for pair in line.windows(2) {
+        let name = pair[1].avatar().to_string();
+        let prepared = town
+            .prepare(&pair[0], ClaimAction::Create, "nextid", &name)
+            .await;
+        let posting = posting(&pair[0], ClaimAction::Create, "nextid", &prepared).with(|posting| {
+            posting.extra.signature = Some(pair[0].sign(&prepared.payload));
+            posting.extra.target_signature = Some(pair[1].sign_text(&prepared.payload));
+        });
+        town.post(&posting).await.unwrap();
+    }
+    store.take();
+    let view = town.view_at(0, &line[0]).await.unwrap();
+    assert_eq!(view.aliases.len(), usize::from(most));
+    assert_eq!(store.take(), count(1 + usize::from(most), 0, 0, 0));
+}
+
+#[tokio::test]
 async fn a_check_costs_what_is_documented_and_rest_costs_a_scan() {
     let (town, store) = town().await;
     town.create(&Persona::new(1), "dns", "a.example").await;

@@ -10,9 +10,9 @@ use engine::ports::store::Store;
 use engine::reconcile::Reconciler;
 use engine::types::{ClaimAction, UnixMillis};
 use proptest::prelude::*;
-use testkit::{MemoryStore, Mode, World, audit, faulty, memory, shared_memory};
+use testkit::{MemoryStore, Mode, World, audit, faulty, memory};
 
-use crate::town::{Persona, SECOND, Town, With, posting, settings};
+use crate::town::{Persona, SECOND, Town, With, cases, posting, settings};
 
 /// All changes, read a few at a time.
 async fn all(world: &World) -> Vec<Change> {
@@ -300,18 +300,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(cases(24)))]
 
     #[test]
     fn the_feed_is_what_was_accepted_in_order(events in events()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(async {
-            let clock = World::start_clock();
-            let store: Arc<dyn Store> = Arc::new(shared_memory(&clock));
-            let mut town = Town::over(store, clock, settings());
-            for _ in 0..3 {
-                town.join().await;
-            }
+            let mut town = Town::of(3).await;
             let personas: Vec<Persona> = (1..4).map(Persona::new).collect();
             let mut expected = Vec::new();
             for event in events {

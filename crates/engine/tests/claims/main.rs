@@ -8,6 +8,7 @@
 
 mod archiving;
 mod costs;
+mod due;
 mod feed;
 mod finding;
 mod posting;

@@ -1,7 +1,5 @@
 //! Make and revoke: what is accepted, what is refused, and that a refusal leaves nothing.
 
-use std::time::Duration;
-
 use engine::claims::{ChainLink, ClaimError, Posting, Prepared, SignedOver};
 use engine::nextid::encode_signature;
 use engine::ports::checker::Failure;
@@ -238,12 +236,15 @@ async fn a_service_that_never_answers_ends_the_request_in_time() {
     let (town, alice) = (Town::new().await, Persona::new(1));
     let posting = town.ready(&alice, "github", "alice").await;
     town.service("github").with(|state| state.is_away = true);
+    town.service("github").asked();
+    let (claims, caller) = (town.engine().claims(), caller());
     let start = town.clock_now();
-    let refused = town.post(&posting).await.unwrap_err();
+    let post = claims.post(&caller, &posting);
+    let refused = town.hanging(post, "github", 15 * SECOND).await.unwrap_err();
     assert!(
         matches!(&refused, ClaimError::Refused(refusal) if refusal.failure == Failure::Unreachable)
     );
-    assert!(town.clock_now() - start <= Duration::from_secs(20));
+    assert!(town.clock_now() - start <= 20 * SECOND);
 }
 
 /// Alice with three claims, and a draft to revoke one of them.

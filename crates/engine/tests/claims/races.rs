@@ -8,7 +8,7 @@ use engine::types::ClaimAction;
 use proptest::prelude::*;
 use testkit::audit;
 
-use crate::town::{Persona, Town, With, caller, posting};
+use crate::town::{Persona, Town, With, caller, cases, posting};
 
 type Asked<'a> = Pin<Box<dyn Future<Output = Result<Posted, ClaimError>> + 'a>>;
 
@@ -85,7 +85,7 @@ async fn check(town: &Town, by: &Persona, done: Vec<Result<Posted, ClaimError>>,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(cases(48)))]
 
     #[test]
     fn of_writers_over_one_link_one_wins(
@@ -95,7 +95,8 @@ proptest! {
         same: bool,
         turns in prop::collection::vec(any::<prop::sample::Index>(), 0..120),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(async {
             let (town, alice) = (Town::of(processes).await, Persona::new(1));
             if has_link {

@@ -364,6 +364,24 @@ impl Town {
         }
     }
 
+    /// Waits for something that hangs: once a service was asked, this much time passes at once.
+    pub(crate) async fn hanging<T>(
+        &self,
+        asked: impl Future<Output = T>,
+        service: &str,
+        time: Duration,
+    ) -> T {
+        let mut asked = pin!(asked);
+        let service = self.service(service);
+        tokio::select! {
+            biased;
+            _ = &mut asked => unreachable!("it hangs"),
+            () = self.until(|| service.asked() > 0) => {}
+        }
+        self.clock.advance(time);
+        self.during(asked).await
+    }
+
     /// Checks what is due, or was read and overdue, on every process.
     pub(crate) async fn recheck(&self) {
         for world in &self.worlds {
@@ -485,6 +503,15 @@ impl Town {
 
     pub(crate) fn now_seconds(&self) -> u64 {
         self.clock.now().seconds()
+    }
+}
+
+/// How often a property is tried, of so many times in memory: a store on a disk takes its time.
+pub(crate) fn cases(in_memory: u32) -> u32 {
+    if is_in_memory() {
+        in_memory
+    } else {
+        in_memory / 6
     }
 }
 

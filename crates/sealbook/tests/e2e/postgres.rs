@@ -36,7 +36,11 @@ fn serve(place: &Place, url: &str) -> Server {
 }
 
 /// Asks again until it is so; answers how long that took.
-fn wait_until(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn wait_until(
+    what: &str,
+    within: Duration,
+    mut is_so: impl FnMut() -> bool,
+) -> Duration {
     #[expect(clippy::disallowed_methods, reason = "measures other processes")]
     let started = Instant::now();
     while !is_so() {

@@ -1,5 +1,7 @@
-//! The ProofService API over real HTTP, with services on this machine in the shape of the real ones.
+//! The ProofService API over real HTTP, with services on this machine in the shape of the real ones: by
+//! one server over files, and by two over a database, which take turns.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,9 +15,11 @@ use crypto::base58;
 use crypto::ed25519::SigningKey as SolanaKey;
 use crypto::secp256k1::SigningKey as EthereumKey;
 use crypto::secret::Secret;
+use pgrig::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Ran, Server};
+use crate::harness::{PATIENCE, Place, Ran, Server, copy_dir};
+use crate::postgres::wait_until;
 
 /// What the services answer: bodies by the start of the path.
 #[derive(Clone, Default)]
@@ -63,30 +67,33 @@ impl Services {
 /// A directory whose upstreams are all on this machine.
 struct World {
     place: Place,
-    server: Server,
+    /// The arguments all servers have.
+    arguments: Vec<String>,
+    servers: Vec<Server>,
+    /// Which of them is asked next.
+    turn: Cell<usize>,
     services: Services,
     runtime: tokio::runtime::Runtime,
-    proofs: ProofClient,
+    _database: Option<Postgres>,
 }
 
 impl World {
+    /// One server over files.
     fn new() -> Self {
-        let (place, services) = (Place::new(), Services::default());
-        let port = services.start();
-        let base = format!("http://127.0.0.1:{port}");
-        let upstreams = [
-            format!("upstreams.github_api={base}/github"),
-            format!("upstreams.github_gist_raw={base}/raw"),
-            format!("upstreams.twitter_syndication={base}/twitter"),
-            format!("upstreams.twitter_oembed={base}/none"),
-            format!("upstreams.dns_over_https={base}/dns"),
-            format!("upstreams.keybase_pub={base}/keybase"),
-            format!("upstreams.activitypub={base}/social"),
-            "outbound.allow_private=true".to_owned(),
-            "limits.enabled=false".to_owned(),
-        ];
-        let sets: Vec<&str> = upstreams.iter().flat_map(|it| ["--set", it]).collect();
-        let server = place.serve(&sets);
+        Self::of(1, None)
+    }
+
+    /// Two servers over a database.
+    fn shared() -> Self {
+        Self::of(
+            2,
+            Some(Postgres::start(pgrig::Settings::default()).unwrap()),
+        )
+    }
+
+    fn of(servers: usize, database: Option<Postgres>) -> Self {
+        let services = Services::default();
+        let base = format!("http://127.0.0.1:{}", services.start());
         services.put(
             "/social/.well-known/nodeinfo",
             &json!({"links": [{
@@ -98,27 +105,78 @@ impl World {
             "/social/nodeinfo/2.0",
             &json!({"software": {"name": "mastodon"}}),
         );
+        let mut sets = vec![
+            format!("upstreams.github_api={base}/github"),
+            format!("upstreams.github_gist_raw={base}/raw"),
+            format!("upstreams.twitter_syndication={base}/twitter"),
+            format!("upstreams.twitter_oembed={base}/none"),
+            format!("upstreams.dns_over_https={base}/dns"),
+            format!("upstreams.keybase_pub={base}/keybase"),
+            format!("upstreams.activitypub={base}/social"),
+            "outbound.allow_private=true".to_owned(),
+            "limits.enabled=false".to_owned(),
+        ];
+        sets.extend(database.iter().map(|it| format!("store.url={}", it.url())));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let proofs = ProofClient::new(&server.url(), &HttpOptions::default()).unwrap();
-        Self {
-            place,
-            server,
+        let mut world = Self {
+            place: Place::new(),
+            arguments: sets
+                .into_iter()
+                .flat_map(|it| ["--set".to_owned(), it])
+                .collect(),
+            servers: Vec::new(),
+            turn: Cell::new(0),
             services,
             runtime,
-            proofs,
+            _database: database,
+        };
+        for number in 0..servers {
+            let server = world.serve(number);
+            world.servers.push(server);
         }
+        world
+    }
+
+    /// Starts a server, in a directory of its own.
+    fn serve(&self, number: usize) -> Server {
+        let data = format!("data{number}");
+        let keys = self.place.path(&data).join("keys");
+        if number > 0 && !keys.exists() {
+            copy_dir(&self.place.path("data0/keys"), &keys);
+        }
+        let data = format!("server.data_dir={data}");
+        let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        arguments.extend(["--set", &data]);
+        let server = self.place.serve(&arguments);
+        wait_until("the server is ready", PATIENCE, || {
+            server.get("/readyz").0 == 200
+        });
+        server
+    }
+
+    /// The next server's address: no two requests in a row go to one of several.
+    fn url(&self) -> String {
+        let turn = self.turn.get();
+        self.turn.set((turn + 1) % self.servers.len());
+        self.servers[turn].url()
+    }
+
+    fn client(&self) -> ProofClient {
+        ProofClient::new(&self.url(), &HttpOptions::default()).unwrap()
     }
 
     fn draft(&self, wanted: &Wanted<'_>) -> Draft {
-        self.runtime.block_on(self.proofs.draft(wanted)).unwrap()
+        let client = self.client();
+        self.runtime.block_on(client.draft(wanted)).unwrap()
     }
 
     fn submit(&self, wanted: &Wanted<'_>, evidence: &Evidence<'_>) -> Result<(), String> {
-        let done = self.runtime.block_on(self.proofs.submit(wanted, evidence));
+        let client = self.client();
+        let done = self.runtime.block_on(client.submit(wanted, evidence));
         done.map_err(|error| match error {
             ProofError::Refused {
                 status: 400,
@@ -132,7 +190,7 @@ impl World {
 
     /// What a path answers.
     fn get(&self, path: &str) -> (u16, Value) {
-        let url = format!("{}{path}", self.server.url());
+        let url = format!("{}{path}", self.url());
         self.runtime.block_on(async {
             let answer = reqwest::get(url).await.unwrap();
             let status = answer.status().as_u16();
@@ -147,7 +205,7 @@ impl World {
 
     /// What the command line verifies of an avatar's chain.
     fn chain(&self, avatar: &Avatar) -> Value {
-        let (avatar, url) = (avatar.to_string(), self.server.url());
+        let (avatar, url) = (avatar.to_string(), self.url());
         self.place
             .json(&["chain", &avatar, "--verify", "--url", &url])
     }
@@ -244,6 +302,15 @@ fn wallet(platform: &str) -> (String, impl Fn(&str) -> String) {
     (account, sign)
 }
 
+/// All changes, which are so many: their numbers have no gap.
+fn changes(world: &World, count: u64) -> Vec<Value> {
+    let (_, answer) = world.get("/v1/proofchain/changes?count=100");
+    let changes = answer["links"].as_array().unwrap();
+    let ids = changes.iter().map(|it| it["id"].as_u64().unwrap());
+    assert!(ids.eq(1..=count), "{changes:?}");
+    changes.clone()
+}
+
 /// Claims an account, and looks whether everybody sees it.
 fn claim(world: &World, key: &AvatarKey, account: (&str, &str)) {
     let ((platform, identity), avatar) = (account, key.avatar());
@@ -293,7 +360,16 @@ fn give_up(world: &World, key: &AvatarKey, account: (&str, &str)) {
 
 #[test]
 fn each_service_goes_from_draft_to_delete() {
-    let (world, key) = (World::new(), avatar(1));
+    go_through_all_services(&World::new());
+}
+
+#[test]
+fn each_service_goes_from_draft_to_delete_at_two_servers() {
+    go_through_all_services(&World::shared());
+}
+
+fn go_through_all_services(world: &World) {
+    let key = avatar(1);
     let (ethereum, solana) = (wallet("ethereum").0, wallet("solana").0);
     let accounts = [
         ("github", "alice"),
@@ -306,22 +382,18 @@ fn each_service_goes_from_draft_to_delete() {
     ];
     accounts
         .iter()
-        .for_each(|account| claim(&world, &key, *account));
+        .for_each(|account| claim(world, &key, *account));
     let chain = world.chain(&key.avatar());
     assert_eq!(chain["verified"], true);
     assert_eq!(chain["claimed"].as_array().unwrap().len(), accounts.len());
 
     accounts
         .iter()
-        .for_each(|account| give_up(&world, &key, *account));
+        .for_each(|account| give_up(world, &key, *account));
     let chain = world.chain(&key.avatar());
     assert_eq!(chain["claimed"], json!([]));
     assert_eq!(chain["links"].as_array().unwrap().len(), 2 * accounts.len());
-    let (_, changes) = world.get("/v1/proofchain/changes?count=100");
-    let changes = changes["links"].as_array().unwrap();
-    let ids = changes.iter().map(|it| it["id"].as_u64().unwrap());
-    assert!(ids.eq(1..=2 * accounts.len() as u64), "{changes:?}");
-    for link in changes {
+    for link in changes(world, 2 * accounts.len() as u64) {
         let inclusion = link["log"]["inclusion"].as_str().unwrap();
         assert_eq!(world.get(inclusion).0, 200, "{inclusion}");
     }
@@ -368,7 +440,15 @@ fn what_is_not_true_is_refused() {
 
 #[test]
 fn of_many_links_for_one_predecessor_one_wins() {
-    let world = World::new();
+    race(&World::new());
+}
+
+#[test]
+fn of_many_links_for_one_predecessor_at_two_servers_one_wins() {
+    race(&World::shared());
+}
+
+fn race(world: &World) {
     let key = avatar(1);
     let own = key.avatar();
     let (account, sign) = wallet("ethereum");
@@ -378,7 +458,7 @@ fn of_many_links_for_one_predecessor_one_wins() {
         .iter()
         .map(|draft| (key.sign(&draft.sign_payload), sign(&draft.sign_payload)))
         .collect();
-    let (url, mut posts) = (world.server.url(), Vec::new());
+    let mut posts = Vec::new();
     for (draft, (signature, by_wallet)) in drafts.iter().zip(&signatures) {
         let body = json!({
             "action": "create", "platform": "ethereum", "identity": account,
@@ -388,7 +468,7 @@ fn of_many_links_for_one_predecessor_one_wins() {
         let post = reqwest::Client::builder()
             .build()
             .unwrap()
-            .post(format!("{url}/v1/proof"));
+            .post(format!("{}/v1/proof", world.url()));
         posts.push(world.runtime.spawn(post.body(body.to_string()).send()));
     }
     let statuses = posts.into_iter().map(|post| {
@@ -398,8 +478,46 @@ fn of_many_links_for_one_predecessor_one_wins() {
     let mut statuses: Vec<u16> = statuses.collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 400, 400, 400, 400, 400, 400, 400]);
-    let (_, changes) = world.get("/v1/proofchain/changes");
-    assert_eq!(changes["links"].as_array().unwrap().len(), 1);
+    for _ in &world.servers {
+        changes(world, 1);
+    }
+}
+
+/// Looks for an account by a part of its name, at one server.
+fn is_found_by_a_part(server: &Server, part: &str) -> bool {
+    let (status, page) = server.get(&format!("/v1/proof?identity={part}"));
+    assert_eq!(status, 200, "{page}");
+    let page: Value = serde_json::from_str(&page).unwrap();
+    page["pagination"]["total"] == 1
+}
+
+#[test]
+fn what_one_server_accepts_all_show_and_numbers_go_on_without_it() {
+    let mut world = World::shared();
+    for round in 0..2_u8 {
+        let (key, account) = (avatar(round + 1), format!("some{round}body"));
+        claim(&world, &key, ("github", &account));
+        for server in &world.servers {
+            // Whole names, chains and changes are read at once, parts of names within a second.
+            let own = key.avatar();
+            let (_, chain) = server.get(&format!("/v1/proofchain?public_key={own}"));
+            assert!(chain.contains(&account), "{chain}");
+            let exact = format!("/v1/proof?identity={account}&exact=true");
+            assert!(server.get(&exact).1.contains(&own.to_string()));
+            changes(&world, 2 * u64::from(round) + 1);
+            wait_until("a part of the name is found", PATIENCE, || {
+                is_found_by_a_part(server, &format!("ome{round}bod"))
+            });
+        }
+        // Each of them is lost once: whoever led, the other one leads in the end.
+        let lost = usize::from(round);
+        world.servers.remove(lost).kill();
+        world.turn.set(0);
+        claim(&world, &key, ("dns", &format!("{account}.example")));
+        changes(&world, 2 * u64::from(round) + 2);
+        let back = world.serve(lost);
+        world.servers.insert(lost, back);
+    }
 }
 
 /// Passes requests on, and leaves the newest link out of every chain; answers the address.
@@ -444,7 +562,7 @@ fn a_server_that_keeps_the_newest_link_back_is_caught() {
     let (account, _) = wallet("ethereum");
     claim(&world, &key, ("ethereum", &account));
     give_up(&world, &key, ("ethereum", &account));
-    let (own, url) = (key.avatar().to_string(), keeping_back(&world.server));
+    let (own, url) = (key.avatar().to_string(), keeping_back(&world.servers[0]));
     let shown = world.place.json(&["chain", &own, "--url", &url]);
     assert_eq!(shown["links"].as_array().unwrap().len(), 1);
     let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
@@ -458,7 +576,7 @@ fn a_server_that_keeps_the_newest_link_back_is_caught() {
 #[test]
 fn what_signs_itself_is_proven_from_the_shell() {
     let (world, other) = (World::new(), avatar(2));
-    let url = world.server.url();
+    let url = world.url();
     let prove = |verb: &str, platform: &str, rest: &[&str]| {
         let words = [&["prove", verb, platform], rest, &["--url", &url]].concat();
         world.place.run(&words)
@@ -529,7 +647,7 @@ fn what_signs_itself_is_proven_from_the_shell() {
 fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
     let world = World::new();
     let key = avatar(1);
-    let url = world.server.url();
+    let url = world.url();
     let own = key.avatar().to_string();
     let ran = world.place.run(&["chain", &own, "--verify", "--url", &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
@@ -554,7 +672,7 @@ fn a_chain_of_nobody_is_not_found_and_a_wrong_key_of_the_log_is_told() {
 #[test]
 fn the_command_line_says_what_to_do_next() {
     let world = World::new();
-    let url = world.server.url();
+    let url = world.url();
     let prove = |words: &[&str]| {
         let all = [&["prove"], words, &["--url", &url]].concat();
         world.place.run(&all)
@@ -599,7 +717,7 @@ fn the_command_line_says_what_to_do_next() {
 #[test]
 fn one_avatar_vouches_for_another_of_the_same_person() {
     let world = World::new();
-    let url = world.server.url();
+    let url = world.url();
     let file = |name: &str| world.place.path(name).display().to_string();
     let (phone, desk) = (file("phone.json"), file("it's the desk.json"));
     let start = |key: &str, platform: &str, identity: &str| {
