@@ -107,7 +107,7 @@ mod tests {
         let long = format!("{JWK}{}", " ".repeat(JWK_BYTES_MAX));
         let jwk: serde_json::Value = serde_json::from_str(JWK).unwrap();
         let secret = jwk["d"].as_str().unwrap();
-        let odd = JWK.replace(secret, &secret[..secret.len() - 4]);
+        let odd = JWK.replace(secret, "AQAB");
         for (content, said) in [
             ("", "not an RSA key in JSON (JWK)"),
             ("{\"kty\":\"EC\"}", "not an RSA key in JSON (JWK)"),
