@@ -128,7 +128,10 @@ pub const JOB_LEASE: Duration = Duration::from_secs(60);
 pub const JOB_BACKOFF: Duration = Duration::from_secs(5);
 /// Attempts after which a job is parked for an operator.
 pub const JOB_ATTEMPTS_MAX: u32 = 10;
-/// Jobs taken in one round: few enough that all run within one lease.
+/// Attempts after which the pause of a job that waits for others grows no more: it is 5 minutes then.
+/// Less than [`JOB_ATTEMPTS_MAX`] by some, so that workers may die on such a job.
+pub const JOB_WAITS_COUNTED: u32 = 7;
+/// Jobs taken in one round. They run side by side: those that wait for others keep none waiting.
 pub const JOBS_PER_ROUND: u32 = 16;
 /// Links erased in one batch.
 pub const ERASE_LINKS_PER_BATCH: u32 = 256;
@@ -241,9 +244,14 @@ pub const DRAFTS_OF_AVATAR_MAX: usize = 4;
 /// Avatars whose drafts are remembered. 200 bytes each: 3 MiB.
 pub const DRAFTS_REMEMBERED_MAX: usize = 1 << 14;
 
-/// Longest time of one upload to the archive: less than [`JOB_LEASE`], so that no other worker takes the
-/// job meanwhile.
+/// Longest time of one exchange with the archive: less than [`JOB_LEASE`], so that no other worker takes
+/// the job meanwhile.
 pub const ARCHIVE_TIME: Duration = Duration::from_secs(45);
+/// Links that go to the archive in one parcel. Arweave is paid by 256 KiB begun, and 16 links have some
+/// 40 KB.
+pub const PARCEL_LINKS_MAX: u32 = 16;
+/// Bytes of the items in one parcel, which is one row until it is archived; the first may always be in.
+pub const PARCEL_BYTES_MAX: usize = 512 << 10;
 
 /// Life of the mark that a claim is being checked: longer than any check.
 pub const CHECK_LEASE: Duration = Duration::from_secs(60);

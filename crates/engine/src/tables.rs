@@ -16,7 +16,8 @@ use crate::types::{IdentityId, JobId, Label, Name, ProcessId, ToxKey, UnixMillis
 pub(crate) use catalog::{CATALOG, table_of};
 pub(crate) use claims::{
     ARCHIVED, AVATARS, ArchivedRow, AvatarRow, CLAIM_IDENTITIES, CLAIM_UUIDS, CLAIMS_DUE,
-    ClaimEntry, ClaimKey, DueRow, SUBKEY_OWNERS, SUBKEYS, SubkeyId, SubkeyRow,
+    ClaimEntry, ClaimKey, DueRow, PARCELS, PackedLink, ParcelRow, SUBKEY_OWNERS, SUBKEYS, SubkeyId,
+    SubkeyRow,
 };
 pub(crate) use jobs::{ArchiveLinksMessage, EraseLinksMessage, JobMessage, JobRow};
 

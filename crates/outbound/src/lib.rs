@@ -2,6 +2,7 @@
 //! generator, the key directory, the highest checkpoint remembered outside the store, and requests to
 //! other servers.
 
+pub mod archive;
 pub mod dns;
 pub mod fetch;
 mod files;

@@ -4,6 +4,7 @@
 //! The table below is the only list of keys: the structs, the defaults, `config default`, `config
 //! show` and docs/CONFIG.md all come from it.
 
+mod arweave;
 mod choices;
 mod lists;
 mod platforms;
@@ -21,12 +22,14 @@ use std::path::{Path, PathBuf};
 use outbound::fetch::{Service, UpstreamUrl};
 use serde_json::Value;
 
+pub(crate) use arweave::ArweaveMode;
 pub(crate) use choices::LogFormat;
 pub(crate) use problem::Problems;
 pub(crate) use reference::{default_file, markdown, shown, shown_json};
 pub(crate) use sources::Origin;
 pub(crate) use stores::StoreUrl;
 
+use arweave::Ar;
 use choices::{Clients, LoggedAddresses, PageSize};
 use problem::Problem;
 use proofs::{NameServer, SwitchedOff, TwitterOrder};
@@ -152,6 +155,17 @@ sections! {
         /// What `/healthz` calls this installation, such as "production".
         environment: Title = "unknown";
     }
+    /// Copies of proofs on Arweave, where anybody reads them and nobody removes them.
+    arweave: Arweave {
+        /// What `[upstreams] arweave` is: "gateway" is paid for by the wallet of the key, "bundler" takes
+        /// signed items on the account of the key, "none" makes no copies.
+        mode: ArweaveMode = "none";
+        /// File of the key, as Arweave's wallets write it (JWK). Needed unless mode is "none".
+        key_file: Option<PathBuf> = "";
+        /// Most AR that one transaction may cost by way of a gateway; it carries up to 16 links, as a
+        /// rule in 256 KiB. A copy that costs more waits.
+        fee_max: Ar = "0.1";
+    }
     /// The pages for people with a browser.
     web: Web {
         /// Whether there are pages: `/`, search, `/u/NAME`, the forms. Without them the server speaks
@@ -218,7 +232,7 @@ sections! {
         /// Ethereum by JSON-RPC, the whole endpoint, for proofs in records of ENS names. Unset leaves
         /// these names out.
         ethereum_rpc: Option<Upstream> = "";
-        /// Gateway or bundler of Arweave, for keeping proofs there.
+        /// Gateway or bundler of Arweave, asked when there is a mode for it.
         arweave: Upstream = "https://arweave.net";
     }
     /// How this server asks others.
@@ -281,6 +295,7 @@ pub(crate) fn load(
     let config = Config::read(&mut values);
     if let Some(config) = &config {
         check_tls(config, &mut values);
+        arweave::check(config, &mut values);
     }
     match config {
         Some(config) if values.problems.is_empty() => Ok(Loaded { config, values }),

@@ -1,5 +1,6 @@
 //! Configuration to ports to engine to router: the only place where adapters meet ports.
 
+mod archive;
 mod checkers;
 mod outgoing;
 mod router;
@@ -124,6 +125,7 @@ async fn over(
     let ports = Ports {
         remote_names: outgoing.remote_names(config),
         checkers: checkers::checkers(config)?,
+        archive: archive::archive(config, &outgoing.web)?,
         web: Some(outgoing.web),
         dns: Some(outgoing.dns),
         ..ports(store.clone(), timer, keys)

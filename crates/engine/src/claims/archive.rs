@@ -1,26 +1,29 @@
-//! Links go to the archive, each after the one before it, which it names.
+//! Links go to the archive in parcels, each link after the one before it, which it names.
 //!
-//! The id of a copy is written once the archive has taken it; until then the outbox tries again. Nothing
-//! is enqueued without an archive, and with one every job archives what is still missing before its
-//! link.
+//! What is sent is signed and kept first, and sent as it is until the archive has it for good: then the
+//! ids of the copies are written. Until then the outbox tries again. Nothing is enqueued without an
+//! archive, and with one every job archives what is still missing before its link.
 
-use crate::dialects::ans104::{LinkDocument, Previous, link_tags};
+use crate::dialects::ans104::{ItemId, LinkDocument, Previous, SignedItem, link_tags};
 use crate::engine::Engine;
 use crate::error::Internal;
+use crate::limits::{PARCEL_BYTES_MAX, PARCEL_LINKS_MAX};
 use crate::outbox::Outcome;
-use crate::ports::archive::{ArchiveError, ArchiveItem};
-use crate::tables::{ARCHIVED, AVATARS, ArchivedRow};
+use crate::ports::archive::{Archive, ArchiveItem, Parcel, Sent};
+use crate::ports::store::{Freshness, StoreError};
+use crate::tables::{ARCHIVED, AVATARS, ArchivedRow, AvatarRow, PARCELS, PackedLink, ParcelRow};
 use crate::tx::{Tx, in_tx};
 use crate::types::{Avatar, Label, Seqno};
 
 use super::ChainLink;
 use super::row::save_in;
 
-/// Archives the first link of an avatar that is not yet, unless all up to `through` are. Two round trips,
-/// the upload, two reads, two writes and one fsync.
+/// Signs and keeps the next links of an avatar, or sends those that are kept, unless all up to `through`
+/// are archived. Five round trips and one write to keep a parcel; two round trips and an exchange with the
+/// archive for each look at it, and when it is archived one more, two writes, and one for each link.
 ///
 /// # Errors
-/// Our own failures, and an archive that refuses the link; then it is tried again later.
+/// Our own failures. An archive that is away or refuses is asked again later: it says so itself.
 pub(crate) async fn archive_next(
     engine: &Engine,
     label: Label,
@@ -31,47 +34,151 @@ pub(crate) async fn archive_next(
     let Some(archive) = &engine.ports().archive else {
         return Ok(Outcome::Done);
     };
-    let claims = engine.claims();
-    let Some(row) = claims.avatar_row(label).await? else {
+    let Some(avatar) = engine.claims().avatar_row(label).await? else {
         return Ok(Outcome::Done);
     };
-    if row.archived >= through.get() {
+    if avatar.archived >= through.get() {
         return Ok(Outcome::Done);
     }
-    let (last, next) = (row.archived, row.archived.saturating_add(1));
-    let mut links = claims.links(&[(label, last), (label, next)]).await?;
-    let (link, before) = (links.pop().flatten(), links.pop().flatten());
-    let id = match link {
-        Some(link) => {
-            let item = item(&row.avatar()?, &link, before.as_ref());
-            match archive.upload(&item).await {
-                Ok(id) => Some(id),
-                Err(ArchiveError::Unreachable) => return Ok(Outcome::Failed),
-                Err(error @ ArchiveError::Refused(_)) => {
-                    return Err(Internal::new("archiving a link", error));
-                }
+    let old = kept(engine, label).await?;
+    let under_way = old.as_ref();
+    let under_way = under_way.filter(|row| row.first_seqno == avatar.archived.saturating_add(1));
+    let next = match under_way {
+        None => packed(engine, archive.as_ref(), label, &avatar).await?,
+        Some(row) => match row.send(archive.as_ref()).await? {
+            Some(Sent::Kept) => {
+                in_tx!(engine, "archive_links", |tx| note_in(
+                    tx, engine, label, row
+                )
+                .await)?;
+                let is_last = row.last_seqno() >= through.get();
+                return Ok(if is_last {
+                    Outcome::Done
+                } else {
+                    Outcome::More
+                });
             }
-        }
-        // An erased link has no copy.
-        None => None,
+            Some(Sent::Pending) | None => None,
+            Some(Sent::Void) => row.rewrapped(archive.as_ref()).await?,
+        },
     };
-    in_tx!(engine, "archive_link", |tx| note_in(
+    let Some(next) = next else {
+        return Ok(Outcome::Waiting);
+    };
+    in_tx!(engine, "keep_parcel", |tx| keep_in(
         tx,
-        engine,
         label,
-        next,
-        id.as_deref()
+        old.as_ref(),
+        &next
     )
     .await)?;
-    Ok(if next < through.get() {
+    Ok(if under_way.is_none() {
         Outcome::More
     } else {
-        Outcome::Done
+        Outcome::Waiting
     })
 }
 
+/// The parcel that is under way.
+async fn kept(engine: &Engine, label: Label) -> Result<Option<ParcelRow>, Internal> {
+    let store = &engine.ports().store;
+    let rows = store.get_many(&[PARCELS.key(&label)], Freshness::Now).await;
+    let row = rows?.pop().flatten();
+    Ok(row.map(|(_, row)| PARCELS.read(&row)).transpose()?)
+}
+
+/// Signs the links behind the last one archived, as many as a parcel takes. `None` when the archive is
+/// not ready.
+async fn packed(
+    engine: &Engine,
+    archive: &dyn Archive,
+    label: Label,
+    row: &AvatarRow,
+) -> Result<Option<ParcelRow>, Internal> {
+    let (avatar, first) = (row.avatar()?, row.archived.saturating_add(1));
+    let last = row.links.min(row.archived.saturating_add(PARCEL_LINKS_MAX));
+    let seqnos: Vec<_> = (row.archived..=last).map(|it| (label, it)).collect();
+    let mut links = engine.claims().links(&seqnos).await?.into_iter();
+    let before = links.next().flatten();
+    let mut before = before.filter(|link| !link.archive_id.is_empty());
+    let mut packed = ParcelRow {
+        first_seqno: first,
+        ..ParcelRow::default()
+    };
+    let mut bytes = 0_usize;
+    for link in links {
+        let Some(mut link) = link else {
+            // An erased link has no copy.
+            packed.links.push(PackedLink::default());
+            before = None;
+            continue;
+        };
+        let item = archive.sign(&item(&avatar, &link, before.as_ref())).await;
+        let item = item.map_err(|error| Internal::new("signing a link's copy", error))?;
+        bytes = bytes.saturating_add(item.bytes.len());
+        if bytes > PARCEL_BYTES_MAX && !packed.links.is_empty() {
+            break;
+        }
+        link.archive_id = item.id.to_string();
+        packed.links.push(PackedLink {
+            item_id: item.id.0.to_vec(),
+            item: item.bytes,
+        });
+        before = Some(link);
+    }
+    packed.rewrapped(archive).await
+}
+
+impl ParcelRow {
+    fn last_seqno(&self) -> u32 {
+        let links = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+        self.first_seqno.saturating_add(links).saturating_sub(1)
+    }
+
+    fn items(&self) -> Result<Vec<SignedItem>, StoreError> {
+        let items = self.links.iter().filter(|link| !link.item.is_empty());
+        items.map(PackedLink::item).collect()
+    }
+
+    /// Sends it. `None` when the archive is away, or refuses.
+    async fn send(&self, archive: &dyn Archive) -> Result<Option<Sent>, Internal> {
+        let parcel = Parcel {
+            items: self.items()?,
+            wrapping: self.wrapping.clone(),
+        };
+        if parcel.items.is_empty() {
+            return Ok(Some(Sent::Kept));
+        }
+        // Whatever it did not do is tried again: an operator who mends it need do no more.
+        Ok(archive.send(&parcel).await.ok())
+    }
+
+    /// The same links in another wrapping.
+    async fn rewrapped(&self, archive: &dyn Archive) -> Result<Option<Self>, Internal> {
+        let items = self.items()?;
+        if items.is_empty() {
+            return Ok(Some(self.clone()));
+        }
+        let wrapping = archive.pack(&items).await.ok();
+        Ok(wrapping.map(|wrapping| Self {
+            wrapping,
+            ..self.clone()
+        }))
+    }
+}
+
+impl PackedLink {
+    fn item(&self) -> Result<SignedItem, StoreError> {
+        let id = self.item_id.as_slice().try_into();
+        let id = id.map_err(|_| StoreError::Corrupt("a parcel's item has no id".into()))?;
+        Ok(SignedItem {
+            id: ItemId(id),
+            bytes: self.item.clone(),
+        })
+    }
+}
+
 fn item(avatar: &Avatar, link: &ChainLink, before: Option<&ChainLink>) -> ArchiveItem {
-    let before = before.filter(|before| !before.archive_id.is_empty());
     let previous = before.map(|before| Previous {
         uuid: before.uuid,
         arweave_id: &before.archive_id,
@@ -96,27 +203,45 @@ fn item(avatar: &Avatar, link: &ChainLink, before: Option<&ChainLink>) -> Archiv
     }
 }
 
-/// Notes where a link is archived, unless another worker was first.
+/// Keeps a parcel, unless another worker was first.
+async fn keep_in(
+    tx: &mut Tx<'_>,
+    label: Label,
+    old: Option<&ParcelRow>,
+    new: &ParcelRow,
+) -> Result<(), Internal> {
+    let is_next = tx.get(&AVATARS, &label).await?;
+    let is_next = is_next.is_some_and(|row| row.archived.saturating_add(1) == new.first_seqno);
+    if is_next && tx.get(&PARCELS, &label).await?.as_ref() == old {
+        tx.put(&PARCELS, &label, new);
+    }
+    Ok(())
+}
+
+/// Notes where links are archived, unless another worker was first.
 async fn note_in(
     tx: &mut Tx<'_>,
     engine: &Engine,
     label: Label,
-    seqno: u32,
-    id: Option<&str>,
+    parcel: &ParcelRow,
 ) -> Result<(), Internal> {
     let Some(before) = tx.get(&AVATARS, &label).await? else {
         return Ok(());
     };
-    if before.archived.saturating_add(1) != seqno {
+    if before.archived.saturating_add(1) != parcel.first_seqno {
         return Ok(());
     }
     let mut after = before.clone();
-    after.archived = seqno;
-    after.archive_id = id.unwrap_or_default().to_owned();
-    if let Some(id) = id {
-        let row = ArchivedRow { id: id.to_owned() };
-        tx.put(&ARCHIVED, &(label, seqno), &row);
+    after.archived = parcel.last_seqno();
+    for (link, seqno) in parcel.links.iter().zip(parcel.first_seqno..) {
+        after.archive_id = String::new();
+        if !link.item.is_empty() {
+            let id = link.item()?.id.to_string();
+            after.archive_id.clone_from(&id);
+            tx.put(&ARCHIVED, &(label, seqno), &ArchivedRow { id });
+        }
     }
+    tx.delete(&PARCELS, &label);
     save_in(tx, engine, label, Some(&before), after);
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! A job's row is keyed by when it is due. Taking a job moves its row to the end of a lease, so a
 //! worker that dies loses the job to the next one without anybody looking; finishing deletes the
 //! row, failing moves it by a growing pause, and after the last attempt it is parked for an operator.
+//! One that waits for others is never parked.
 //! Delivery is at least once.
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use merkle::Hash;
 
 use crate::error::Internal;
-use crate::limits::{JOB_ATTEMPTS_MAX, JOB_BACKOFF, JOB_LEASE, JOBS_PER_ROUND};
+use crate::limits::{JOB_ATTEMPTS_MAX, JOB_BACKOFF, JOB_LEASE, JOB_WAITS_COUNTED, JOBS_PER_ROUND};
 use crate::ports::store::{Key, KeyRange, StoreError, Version};
 use crate::table::{TableKey, behind};
 use crate::tables::{
@@ -57,6 +58,8 @@ pub enum Outcome {
     Done,
     /// Not yet: go on at once, as there was progress.
     More,
+    /// Others are not ready: ask again after a growing pause, for as long as it takes.
+    Waiting,
     /// Failed; try again after a pause.
     Failed,
 }
@@ -161,6 +164,11 @@ pub(crate) async fn settle_in(
         Outcome::Done => {}
         // Progress resets the count: only attempts without any lead to parking.
         Outcome::More => tx.put(&JOBS, &(now, leased.id), &JobRow { attempts: 0, ..row }),
+        Outcome::Waiting => {
+            let attempts = leased.attempt.min(JOB_WAITS_COUNTED);
+            let due = now.plus(backoff(attempts));
+            tx.put(&JOBS, &(due, leased.id), &JobRow { attempts, ..row });
+        }
         Outcome::Failed if leased.attempt >= JOB_ATTEMPTS_MAX => {
             tx.put(&PARKED_JOBS, &leased.id, &row);
         }

@@ -72,7 +72,12 @@ async fn a_worker_that_lost_its_lease_settles_nothing() {
     let slow = take(&bench, 0).await;
     let quick = take(&bench, 60_000).await;
     assert_eq!((quick.len(), quick[0].attempt), (1, 2));
-    for outcome in [Outcome::Done, Outcome::More, Outcome::Failed] {
+    for outcome in [
+        Outcome::Done,
+        Outcome::More,
+        Outcome::Waiting,
+        Outcome::Failed,
+    ] {
         settle(&bench, &slow[0], outcome, 61_000).await;
         assert_eq!(queued(&bench), [(120_000, 2)], "{outcome:?}");
     }
@@ -158,4 +163,28 @@ fn the_pause_has_an_end() {
     assert_eq!(backoff(1), Duration::from_secs(5));
     assert_eq!(backoff(3), Duration::from_secs(20));
     assert_eq!(backoff(u32::MAX), Duration::from_secs(5 * 1024));
+}
+
+#[tokio::test]
+async fn what_waits_for_others_is_never_parked() {
+    let bench = Bench::new();
+    enqueue(&bench, 1, 0).await;
+    let mut now = 0;
+    for attempt in 1..=30_u32 {
+        let taken = take(&bench, now).await;
+        assert_eq!(taken.len(), 1);
+        settle(&bench, &taken[0], Outcome::Waiting, now).await;
+        let counted = attempt.min(7);
+        let pause = 5_000 << (counted - 1);
+        assert_eq!(queued(&bench), [(now + pause, counted)]);
+        now += pause;
+    }
+    // Two workers that died on it park it not.
+    for _ in 0..2 {
+        assert_eq!(take(&bench, now).await.len(), 1);
+        now += 60_000;
+    }
+    let taken = take(&bench, now).await;
+    settle(&bench, &taken[0], Outcome::Waiting, now).await;
+    assert_eq!(queued(&bench).len(), 1);
 }

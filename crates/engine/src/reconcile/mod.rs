@@ -84,13 +84,8 @@ impl Reconciler {
     #[must_use]
     pub fn may_be_dropped(self) -> bool {
         match self {
-            Self::Recheck => true,
-            Self::Sequence
-            | Self::Publish
-            | Self::Follow
-            | Self::Sweep
-            | Self::Deliver
-            | Self::Heartbeat => false,
+            Self::Recheck | Self::Deliver => true,
+            Self::Sequence | Self::Publish | Self::Follow | Self::Sweep | Self::Heartbeat => false,
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) const SUBKEY_OWNERS: Table<([u8; 32], SubkeyId), SeenRow> =
     Table::new(0x35, "subkey_owners");
 /// When a claim is to be checked, avatar and claim to whom that asks.
 pub(crate) const CLAIMS_DUE: Table<(UnixMillis, ClaimKey), DueRow> = Table::new(0x68, "claims_due");
+/// Avatar to the parcel of its next links, until it is archived.
+pub(crate) const PARCELS: Table<Label, ParcelRow> = Table::new(0x69, "parcels");
 
 macro_rules! records {
     ($($type:ty),+ $(,)?) => {$(
@@ -44,7 +46,7 @@ macro_rules! records {
     )+};
 }
 
-records!(AvatarRow, ArchivedRow, SubkeyRow, DueRow);
+records!(AvatarRow, ArchivedRow, SubkeyRow, DueRow, ParcelRow);
 
 /// An avatar: where its chain stands, and all its claims.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -124,6 +126,29 @@ pub(crate) struct ClaimEntry {
 pub(crate) struct ArchivedRow {
     #[prost(string, tag = "1")]
     pub(crate) id: String,
+}
+
+/// Links on their way to the archive, signed: they are sent like this however often it takes.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ParcelRow {
+    /// Seqno of the first; those behind it follow without a gap.
+    #[prost(uint32, tag = "1")]
+    pub(crate) first_seqno: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) links: Vec<PackedLink>,
+    /// The archive's own.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) wrapping: Bytes,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PackedLink {
+    /// 32 bytes; empty for an erased link, of which nothing is sent.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) item_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) item: Vec<u8>,
 }
 
 /// A claim that waits for its next check.

@@ -3,7 +3,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::schema::Key;
+use super::schema::{Key, Setting};
 use super::*;
 
 /// A value for every key that is not its default, as text and as TOML.
@@ -57,6 +57,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("proofs.disabled", "steam,tiktok", "[\"steam\", \"tiktok\"]"),
     ("proofs.page_size", "20", "20"),
     ("proofs.environment", "production", "\"production\""),
+    ("arweave.mode", "gateway", "\"gateway\""),
+    ("arweave.key_file", "/etc/arweave", "\"/etc/arweave\""),
+    ("arweave.fee_max", "0.25", "\"0.25\""),
     ("web.enabled", "false", "false"),
     ("web.people", "false", "false"),
     ("web.title", "Names & keys", "\"Names & keys\""),
@@ -190,11 +193,12 @@ fn an_upstream_is_the_operator_s_when_its_url_is() {
     assert_eq!(rpc.unwrap().default, None);
 }
 
-/// What TLS needs besides the key in question.
+/// What the key in question needs besides.
 fn partner(key: &str) -> Option<&'static str> {
     match key {
         "server.tls_cert" => Some("server.tls_key=/partner"),
         "server.tls_key" => Some("server.tls_cert=/partner"),
+        "arweave.mode" => Some("arweave.key_file=/partner"),
         _ => None,
     }
 }
@@ -432,6 +436,14 @@ fn values_that_are_out_of_bounds_are_refused() {
         "names.release_after=1w",
         "proofs.twitter=mail",
         "proofs.disabled=facebook",
+        "arweave.mode=irys",
+        "arweave.fee_max=0,1",
+        "arweave.fee_max=.1",
+        "arweave.fee_max=1.",
+        "arweave.fee_max=-1",
+        "arweave.fee_max=0.1234567890123",
+        "arweave.fee_max=1000000.1",
+        "arweave.fee_max=99999999999999999999",
         "outbound.resolver=dns.example",
         "outbound.resolver=9.9.9.9:0",
     ] {
@@ -674,4 +686,32 @@ fn what_is_wrong_with_a_platform_is_told_with_its_place() {
 fn ways_to_a_tweet_are_named_once() {
     let said = problems("", &[], &["proofs.twitter=api,api"]);
     assert!(said.ends_with("found \"api\" twice"), "{said}");
+}
+
+#[test]
+fn what_goes_to_arweave_is_signed_and_paid_within_bounds() {
+    let config = |set: &[&str]| load_from("", &[], set).1.unwrap().config;
+    assert_eq!(config(&[]).arweave.mode, ArweaveMode::None);
+    for (amount, winston, shown) in [
+        ("0", 0, "0"),
+        ("0.1", 100_000_000_000, "0.1"),
+        ("1", 1_000_000_000_000, "1"),
+        ("10.50", 10_500_000_000_000, "10.5"),
+        ("0.000000000001", 1, "0.000000000001"),
+        ("1000000", 1_000_000_000_000_000_000, "1000000"),
+    ] {
+        let config = config(&[&format!("arweave.fee_max={amount}")]);
+        assert_eq!(config.arweave.fee_max, Ar { winston });
+        assert_eq!(config.arweave.fee_max.show(), shown);
+    }
+    let key = "set arweave.key_file too, what goes to Arweave is signed";
+    let said = problems("", &[], &["arweave.mode=gateway"]);
+    assert_eq!(said, format!("--set arweave.mode: arweave.mode: {key}"));
+    let set = ["arweave.mode=bundler", "arweave.key_file=/key"];
+    let url =
+        "set upstreams.arweave too, to the bundler's URL, such as \"https://upload.ardrive.io/v1\"";
+    let said = problems("", &[], &set);
+    assert_eq!(said, format!("--set arweave.mode: arweave.mode: {url}"));
+    let set = [set[0], set[1], "upstreams.arweave=http://127.0.0.1:1/v1"];
+    assert_eq!(config(&set).arweave.mode, ArweaveMode::Bundler);
 }
