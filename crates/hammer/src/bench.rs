@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::task::yield_now;
 
 use crate::output::Output;
 use crate::process;
@@ -310,6 +311,21 @@ async fn cost(
         per_second: count / driven.wall.as_secs_f64(),
     };
     Ok((cost, driven))
+}
+
+/// Drives without this programme ever sleeping. A server pays for waking who waits for its answer, on
+/// a virtual machine as much as for sending it, and the faster one less: its answers find the
+/// generator at work.
+async fn awake<T>(driving: impl Future<Output = T>) -> T {
+    let stir = async {
+        loop {
+            yield_now().await;
+        }
+    };
+    tokio::select! {
+        driven = driving => driven,
+        never = stir => never,
+    }
 }
 
 fn file_bytes(path: &Path) -> Result<u64> {

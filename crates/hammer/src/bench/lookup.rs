@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use tokio::task::yield_now;
 
 use super::line::{Line, Target};
 use super::push::Primitives;
-use super::{Bed, CONNECTIONS, Cost, cost};
+use super::{Bed, CONNECTIONS, Cost, awake, cost};
 use crate::random::{Random, Zipf};
 use crate::server::Server;
 use crate::stats::{median, ms, percentile};
@@ -199,21 +198,6 @@ pub(super) async fn measure(bed: &Bed, server: &Server) -> Result<Vec<Line>> {
             1.3,
         )?,
     ])
-}
-
-/// Drives without this programme ever sleeping. A server pays for waking who waits for its answer, on
-/// a virtual machine as much as for sending it, and the faster one less: its answers find the
-/// generator at work.
-async fn awake<T>(driving: impl Future<Output = T>) -> T {
-    let stir = async {
-        loop {
-            yield_now().await;
-        }
-    };
-    tokio::select! {
-        driven = driving => driven,
-        never = stir => never,
-    }
 }
 
 /// How many answers are neither a record nor "no such name".

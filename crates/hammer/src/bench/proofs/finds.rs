@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::super::line::{Line, Target};
-use super::super::{Bed, CONNECTIONS, Cost, cost};
+use super::super::{Bed, CONNECTIONS, Cost, awake, cost};
 use super::directory::Directory;
 use crate::http::Answer;
 use crate::nextid;
@@ -78,7 +78,7 @@ pub(super) async fn exact(bed: &Bed, server: &Server, directory: &Directory) -> 
                 let random = Random::stream(round.into(), number);
                 Ok(Lookups::new(directory, &zipf, random))
             });
-            let (cost, driven) = cost(server, driving).await?;
+            let (cost, driven) = cost(server, awake(driving)).await?;
             costs.push(cost);
             newest = driven;
         }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::super::line::{Line, Target};
 use super::super::push::{AHEAD_MARGIN, syncs_each};
 use super::super::stock::Stock;
-use super::super::{Bed, Cost, cost};
+use super::super::{Bed, Cost, awake, cost};
 use super::finds::unexpected;
 use crate::clock;
 use crate::http::Answer;
@@ -59,7 +59,7 @@ pub(super) async fn measure(bed: &Bed, server: &Server, upstream: &Upstream) -> 
     for round in 0..bed.rounds {
         bed.output.progress(&format!("B9, round {}", round + 1));
         let driving = drive(hello.address(), pace(bed), |_| Ok(Same(body.0.clone())));
-        bare.push(cost(&hello, driving).await?.0);
+        bare.push(cost(&hello, awake(driving)).await?.0);
         for seen in &mut all {
             seen.round(bed, server).await?;
         }
@@ -96,7 +96,7 @@ impl Seen {
         let last = self.costs.last().map(|cost| cost.per_second);
         let rate = last.map_or(AHEAD_PER_SECOND, |rate| rate * AHEAD_MARGIN);
         self.stock.fill(rate * bed.round.as_secs_f64())?;
-        let (cost, driven) = cost(server, self.drive(bed, server)).await?;
+        let (cost, driven) = cost(server, awake(self.drive(bed, server))).await?;
         self.costs.push(cost);
         self.refused += unexpected(&driven);
         self.latencies = driven.answers.iter().map(|answer| answer.1).collect();
