@@ -1,7 +1,9 @@
 //! Running jobs: one match over what there is to deliver.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::future::poll_fn;
+use std::mem::discriminant;
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -11,8 +13,8 @@ use crate::error::Internal;
 use crate::outbox::{self, Job, Leased, Outcome};
 use crate::tx::in_tx;
 
-/// Takes the jobs that are due, runs them side by side, each once, and settles each when it is done.
-/// Returns how many were run.
+/// Takes the jobs that are due and settles each: those of a kind and of one subject one after another,
+/// all others side by side. Returns how many were taken.
 ///
 /// # Errors
 /// When the outbox itself cannot be read or written; a job that fails is postponed.
@@ -21,9 +23,14 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
     let taken: Vec<Leased> = in_tx!(engine, "take_jobs", |tx| outbox::take_due_in(tx, now)
         .await
         .map_err(Internal::from))?;
-    let runs = taken
-        .iter()
-        .map(|leased| -> Run<'_> { Box::pin(run_one(engine, leased)) });
+    let mut lines: HashMap<_, Vec<&Leased>> = HashMap::new();
+    for leased in &taken {
+        let line = (discriminant(&leased.job), leased.job.label());
+        lines.entry(line).or_default().push(leased);
+    }
+    let runs = lines
+        .into_values()
+        .map(|line| -> Run<'_> { Box::pin(run_in_line(engine, line)) });
     together(runs.collect()).await?;
     Ok(taken.len())
 }
@@ -53,18 +60,28 @@ async fn together(mut runs: Vec<Run<'_>>) -> Result<(), Internal> {
     all
 }
 
-/// Runs a job and settles it.
-async fn run_one(engine: &Engine, leased: &Leased) -> Result<(), Internal> {
-    let outcome = run(engine, &leased.job).await.unwrap_or_else(|error| {
+/// Runs jobs of one subject and settles them. Where one has to wait, those behind it would do no better.
+async fn run_in_line(engine: &Engine, line: Vec<&Leased>) -> Result<(), Internal> {
+    let mut outcome = Outcome::Done;
+    for leased in line {
+        if outcome != Outcome::Waiting {
+            outcome = run_one(engine, leased).await;
+        }
+        let now = engine.now();
+        in_tx!(engine, "settle_job", |tx| outbox::settle_in(
+            tx, leased, outcome, now
+        )
+        .await)?;
+    }
+    Ok(())
+}
+
+async fn run_one(engine: &Engine, leased: &Leased) -> Outcome {
+    run(engine, &leased.job).await.unwrap_or_else(|error| {
         let cause = error.source().map(tracing::field::display);
         tracing::warn!(job.attempt = leased.attempt, error = %error, cause, "a job failed");
         Outcome::Failed
-    });
-    let now = engine.now();
-    in_tx!(engine, "settle_job", |tx| outbox::settle_in(
-        tx, leased, outcome, now
-    )
-    .await)
+    })
 }
 
 async fn run(engine: &Engine, job: &Job) -> Result<Outcome, Internal> {

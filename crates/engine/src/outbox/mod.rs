@@ -39,6 +39,16 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// Whose links it is about.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        match self {
+            Self::EraseLinks { label, .. } | Self::ArchiveLinks { label, .. } => *label,
+        }
+    }
+}
+
 /// A job under lease.
 #[derive(Clone, Debug)]
 pub struct Leased {
