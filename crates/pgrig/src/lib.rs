@@ -192,8 +192,11 @@ impl Postgres {
     pub fn run(&mut self) -> Result<()> {
         ensure!(self.watchdog.is_none(), "the server runs");
         let pid_file = self.data().join("postmaster.pid");
-        // What a killed server left there says that it is ready.
-        let _may_be_absent = fs::remove_file(&pid_file);
+        let socket_lock = format!(".s.PGSQL.{}.lock", self.port);
+        // What a killed server left there says that it is ready, or that it still runs.
+        for left in [&pid_file, &self.dir.path().join(socket_lock)] {
+            let _may_be_absent = fs::remove_file(left);
+        }
         let watchdog = self.spawn()?;
         let started = self.watchdog.insert(watchdog);
         let log = self.dir.path().join("log");
