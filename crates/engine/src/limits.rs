@@ -131,7 +131,8 @@ pub const JOB_ATTEMPTS_MAX: u32 = 10;
 /// Attempts after which the pause of a job that waits for others grows no more: it is 5 minutes then.
 /// Less than [`JOB_ATTEMPTS_MAX`] by some, so that workers may die on such a job.
 pub const JOB_WAITS_COUNTED: u32 = 7;
-/// Jobs taken in one round. They run side by side: those that wait for others keep none waiting.
+/// Jobs taken in one round. Those of different subjects run side by side: one that waits for others keeps
+/// none of them waiting.
 pub const JOBS_PER_ROUND: u32 = 16;
 /// Links erased in one batch.
 pub const ERASE_LINKS_PER_BATCH: u32 = 256;
