@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::error::Internal;
 use crate::limits::{CLAIMS_PAGE_ROWS_MAX, EXACT_ROWS_MAX, QUERY_IDENTITIES_MAX};
-use crate::tables::{AvatarRow, CLAIM_IDENTITIES};
+use crate::tables::{AvatarRow, CLAIM_IDENTITIES, ClaimEntry};
 use crate::tx::scan_table;
 use crate::types::{Avatar, Label, fold};
 
 use super::index::{Hits, Match, Roll, Window};
 use super::row::{label_of, name_hash};
-use super::{AvatarView, ClaimError, ClaimView, Claims, NEXTID, Page, Query};
+use super::{AvatarView, ClaimError, ClaimView, Claims, NEXTID, Order, Page, Query, Sort};
 
 /// Rows of avatars that were read.
 type Rows = HashMap<Label, AvatarRow>;
@@ -19,11 +19,11 @@ impl Claims<'_> {
     /// The avatars that claim accounts, with all their claims. An overdue claim that is shown is
     /// checked at once, after the answer.
     ///
-    /// A part of a name is looked for in memory, and what is shown of the matches is read: one round
-    /// trip, and one for each step of aliases, 64 at most. The index is at most one second behind other processes.
-    /// A whole name, and an avatar, is read from tables, and never stale: a scan for each account, one
-    /// read of their avatars, and the aliases. An account that more than 256 avatars have claimed is
-    /// looked for in memory too.
+    /// Names are looked for in memory, and what is shown of the matches is read: one round trip, and
+    /// one for each step of aliases, 64 at most. The index is at most one second behind other
+    /// processes: where there are any, and while it is loading, a whole name is read from tables, and so
+    /// never stale: a scan for each account, one read of their avatars, and the aliases. An account
+    /// that more than 256 avatars have claimed is looked for in memory all the same.
     ///
     /// # Errors
     /// `Malformed` without any account or with too many, `Loading`, `Internal`.
@@ -112,14 +112,16 @@ impl Claims<'_> {
         names: &[String],
         window: &Window,
     ) -> Result<(Hits, Rows), ClaimError> {
-        if let Match::Accounts { exact: true, .. } = sought
+        let index = self.0.claim_index();
+        let may_lag = self.0.is_shared() || !index.is_loaded();
+        if may_lag
+            && let Match::Accounts { exact: true, .. } = sought
             && let Some(labels) = self.claimants(names).await?
         {
             let rows = self.rows(labels).await?;
             let roll = Roll::of(rows.iter().map(|(label, row)| (*label, row)));
             return Ok((roll.find(sought, window), rows));
         }
-        let index = self.0.claim_index();
         if !index.is_loaded() {
             return Err(ClaimError::Loading);
         }
@@ -162,15 +164,13 @@ impl Claims<'_> {
     ) -> Result<Vec<AvatarView>, ClaimError> {
         rows.retain(|label, _| labels.contains(label));
         let aliases = self.aliases(&rows).await?;
-        let roll = Roll::of(rows.iter().map(|(label, row)| (*label, row)));
         let mut avatars = Vec::with_capacity(labels.len());
         for label in labels {
             let Some(row) = rows.get(label) else { continue };
             for claim in &row.claims {
                 self.note_overdue(*label, claim);
             }
-            let order = roll.sorted(*label, query.sort, query.order);
-            let claims = order.into_iter().filter_map(|at| row.claims.get(at));
+            let claims = sorted(&row.claims, query.sort, query.order).into_iter();
             avatars.push(AvatarView {
                 avatar: row.avatar_at(self.0, *label)?,
                 aliases: aliases.get(label).cloned().unwrap_or_default(),
@@ -181,4 +181,26 @@ impl Claims<'_> {
         }
         Ok(avatars)
     }
+}
+
+/// The claims of an avatar in an order.
+fn sorted(claims: &[ClaimEntry], sort: Sort, order: Order) -> Vec<&ClaimEntry> {
+    let mut sorted: Vec<&ClaimEntry> = claims.iter().collect();
+    sorted.sort_by_cached_key(|claim| {
+        let (time, name) = match sort {
+            Sort::Default | Sort::ActivatedAt | Sort::CreatedAt => {
+                (claim.created_at_ms, String::new())
+            }
+            Sort::LastCheckedAt => (claim.checked_at_ms, String::new()),
+            Sort::ProofChainId => (claim.linked_at_ms, String::new()),
+            Sort::Platform => (0, claim.service.clone()),
+            Sort::Identity => (0, fold(&claim.identity)),
+            Sort::AltId => (0, fold(&claim.alt_id)),
+        };
+        (time, name, claim.created_at_ms, claim.first_seqno)
+    });
+    if order == Order::Desc {
+        sorted.reverse();
+    }
+    sorted
 }

@@ -1,11 +1,12 @@
-//! The claims of the directory, in memory: who claims an account of which a part of the name is known,
-//! in the order that was asked for.
+//! The claims of the directory, in memory: who claims an account of which the name or a part of it is
+//! known, in the order that was asked for.
 //!
 //! The index is loaded by one scan of the avatars. From then on it is told of changes: by this process's
 //! own commits at once, and on a shared store by following the feed of changes (`claims::follow`). A
 //! change is an avatar's whole row, and its revision says which of two is the newer one, so that they
 //! may come twice and in any order. An avatar never goes; one without claims matches nothing.
 
+mod names;
 mod rank;
 mod roll;
 mod slot;

@@ -2,8 +2,8 @@
 //!
 //! A claim has a number, its *slot*, as long as its names stay what they are. The names of all slots
 //! stand in one text in the order of the slots, each name between two bytes that no text has, so that a
-//! search is one run over it. What is revoked or renamed leaves a dead slot; when as many are dead
-//! as live, all is written anew.
+//! search for a part of a name is one run over it; a whole name is found in a table. What is revoked or
+//! renamed leaves a dead slot; when as many are dead as live, all is written anew.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,6 +13,7 @@ use crate::claims::{Order, Sort};
 use crate::tables::{AvatarRow, ClaimEntry};
 use crate::types::{Label, fold};
 
+use super::names::{Names, of_side};
 use super::rank::Ranks;
 use super::slot::{Slot, Times};
 
@@ -28,6 +29,7 @@ pub(crate) struct Roll {
     by_label: HashMap<Label, u32>,
     slots: Vec<Slot>,
     text: Vec<u8>,
+    names: Names,
     services: Vec<Box<str>>,
     dead: usize,
 }
@@ -128,8 +130,8 @@ impl Roll {
         }
     }
 
-    /// One page of what matches. A run over the text for each part of a name, and time in proportion
-    /// to the matches.
+    /// One page of what matches. A run over the text for each part of a name, a probe for each whole
+    /// name, and time in proportion to the matches.
     pub(crate) fn find(&self, sought: &Match<'_>, window: &Window) -> Hits {
         let slots = match sought {
             Match::All => {
@@ -144,22 +146,6 @@ impl Roll {
             } => self.accounts(*service, names, *exact),
         };
         self.page(slots, window)
-    }
-
-    /// The claims of an avatar in an order, by their places in its row.
-    pub(crate) fn sorted(&self, label: Label, sort: Sort, order: Order) -> Vec<usize> {
-        let at = self.by_label.get(&label).copied().unwrap_or(u32::MAX);
-        let Some(member) = self.members.get(at as usize) else {
-            return Vec::new();
-        };
-        let sort = if sort == Sort::ActivatedAt {
-            Sort::CreatedAt
-        } else {
-            sort
-        };
-        let ranks = Ranks::new(self, &member.slots, sort, order);
-        let place = |slot: u32| member.slots.iter().position(|one| *one == slot);
-        ranks.page(0, usize::MAX).filter_map(place).collect()
     }
 
     fn page(&self, slots: Vec<u32>, window: &Window) -> Hits {
@@ -208,18 +194,18 @@ impl Roll {
         };
         let mut slots = Vec::new();
         for name in names {
-            let mut needle = name.clone().into_bytes();
             if exact {
-                needle.insert(0, BOUND);
-                needle.push(BOUND);
+                let text_of = |side| text_of(&self.slots, &self.text, side);
+                slots.extend(self.names.slots(name.as_bytes(), text_of));
+            } else {
+                self.search(name.as_bytes(), |slot| slots.push(slot));
             }
-            self.search(&needle, |at, slot| {
-                if slot.is_live && service.is_none_or(|service| service == slot.service) {
-                    slots.push(at);
-                }
-            });
         }
-        if names.len() > 1 {
+        slots.retain(|at| {
+            let slot = self.slot(*at).filter(|slot| slot.is_live);
+            slot.is_some_and(|slot| service.is_none_or(|service| service == slot.service))
+        });
+        if exact || names.len() > 1 {
             slots.sort_unstable();
             slots.dedup();
         }
@@ -227,7 +213,7 @@ impl Roll {
     }
 
     /// Tells each slot once that has the needle in its names, in rising order.
-    fn search(&self, needle: &[u8], mut tell: impl FnMut(u32, &Slot)) {
+    fn search(&self, needle: &[u8], mut tell: impl FnMut(u32)) {
         let finder = Finder::new(needle);
         let (mut from, mut at) = (0_usize, 0_usize);
         while let Some(rest) = self.text.get(from..) {
@@ -240,7 +226,7 @@ impl Roll {
                 return;
             };
             if let Ok(at) = u32::try_from(at) {
-                tell(at, slot);
+                tell(at);
             }
             from = slot.end();
             at = at.saturating_add(1);
@@ -356,6 +342,8 @@ impl Roll {
             start,
             times,
         });
+        let (slots, text) = (&self.slots, &self.text);
+        self.names.add(at, |side| text_of(slots, text, side));
         at
     }
 
@@ -370,6 +358,7 @@ impl Roll {
     fn write_anew(&mut self) {
         let slots = std::mem::take(&mut self.slots);
         let text = std::mem::take(&mut self.text);
+        self.names = Names::default();
         let mut moved = vec![u32::MAX; slots.len()];
         for (slot, to) in slots.iter().zip(&mut moved) {
             if slot.is_live {
@@ -384,4 +373,14 @@ impl Roll {
         }
         self.dead = 0;
     }
+}
+
+fn text_of<'t>(slots: &[Slot], text: &'t [u8], side: u32) -> &'t [u8] {
+    let (slot, is_other) = of_side(side);
+    let slot = slots.get(slot as usize);
+    let name = slot.map(|slot| match is_other {
+        false => slot.identity(text),
+        true => slot.alt_id(text),
+    });
+    name.unwrap_or_default()
 }
