@@ -240,10 +240,18 @@ async fn of_subkeys() {
         let said = "when parsing body: avatar: …";
         refused(&door, path, &json!({"avatar": {}}), said).await;
     }
+    let text = |bytes: &[u8]| engine::nextid::encode_signature(bytes);
+    let recovery_id = text(&[&[1; 64][..], &[2]].concat());
+    let zeros = text(&[0; 65]);
     for (signature, said) in [
         ("%", "when decoding signature: …"),
-        ("AA==", "bad signature"),
-        ("", "bad signature"),
+        ("AA==", "Error: Signature length invalid: 1 instead of 65"),
+        ("", "Error: Signature length invalid: 0 instead of 65"),
+        (
+            recovery_id.as_str(),
+            "Error: Signature Recovery ID not supported: 2",
+        ),
+        (zeros.as_str(), "bad signature"),
     ] {
         refused(
             &door,

@@ -93,10 +93,15 @@ pub(super) fn signed_by(
         .find(|signature| avatar.key().verify(&digest, signature).is_ok())
 }
 
-/// What is wrong with the form of the only signature there is, in the words of the API.
+/// What is wrong with the form of the only signature there is.
 pub(super) fn form_fault(candidates: &[Vec<u8>]) -> Option<Refusal> {
     let [only] = candidates else { return None };
-    let reason = match Signature::parse(only).err()? {
+    Signature::parse(only).err().map(unformed)
+}
+
+/// What is told of bytes that no signature looks like, in the words of the API.
+pub(super) fn unformed(fault: SignatureFault) -> Refusal {
+    let reason = match fault {
         SignatureFault::Length(length) => {
             format!("Error: Signature length invalid: {length} instead of 65")
         }
@@ -104,7 +109,7 @@ pub(super) fn form_fault(candidates: &[Vec<u8>]) -> Option<Refusal> {
             format!("Error: Signature Recovery ID not supported: {id}")
         }
     };
-    Some(Refusal::new(Failure::BadSignature, reason))
+    Refusal::new(Failure::BadSignature, reason)
 }
 
 /// Whoever is asked when nobody may be.

@@ -9,6 +9,7 @@ use crate::tables::{AVATARS, AvatarRow, SUBKEY_OWNERS, SUBKEYS, SeenRow, SubkeyI
 use crate::tx::{Tx, in_tx, scan_table};
 use crate::types::{Avatar, Label, UnixMillis};
 
+use super::check::unformed;
 use super::row::{label_of, malformed, save_in};
 use super::{Caller, ClaimError, Claims};
 
@@ -78,7 +79,8 @@ impl Claims<'_> {
     /// round trip, three writes, one fsync.
     ///
     /// # Errors
-    /// `Malformed`, `BadSignature`, `AlreadyBound`, `TooMany`, `Limited` or `Internal`.
+    /// `Malformed`, `Refused` for what no signature looks like, `BadSignature`, `AlreadyBound`, `TooMany`,
+    /// `Limited` or `Internal`.
     pub async fn add_subkey(
         &self,
         caller: &Caller,
@@ -91,8 +93,7 @@ impl Claims<'_> {
             return Err(ClaimError::Malformed("name is too long"));
         }
         let digest = personal_digest(payload.as_bytes());
-        let signature = Signature::parse(&posting.signature);
-        let signature = signature.map_err(|_| ClaimError::BadSignature)?;
+        let signature = Signature::parse(&posting.signature).map_err(unformed)?;
         let signed = draft.avatar.key().verify(&digest, &signature);
         signed.map_err(|_| ClaimError::BadSignature)?;
         let binding = Binding {
