@@ -2,7 +2,7 @@
 
 use crate::dialects::nextid::encode_signature;
 use crate::error::Internal;
-use crate::limits::{CHANGES_PAGE_ROWS_MAX, CLAIMS_PAGE_ROWS_MAX};
+use crate::limits::CHANGES_PAGE_ROWS_MAX;
 use crate::log::Opening;
 use crate::ports::store::{Direction, Freshness, Key, KeyRange, StoreError, Version};
 use crate::table::TableKey;
@@ -10,6 +10,7 @@ use crate::tables::{ARCHIVED, CHANGES, ENTRY_INDEX, LINKS};
 use crate::types::link::{Evidence, Link, Statement};
 use crate::types::{Avatar, ClaimAction, Label};
 
+use super::paging::Paging;
 use super::row::label_of;
 use super::{ChainLink, ChainPage, Change, ClaimError, Claims};
 
@@ -28,28 +29,18 @@ impl Claims<'_> {
         page: u64,
         per: u32,
     ) -> Result<ChainPage, ClaimError> {
-        let (label, current) = (label_of(self.0, avatar), page.max(1));
-        let per = per.clamp(1, CLAIMS_PAGE_ROWS_MAX);
+        let (label, paging) = (label_of(self.0, avatar), Paging::of(page, per));
         let row = self.avatar_row(label).await?;
         let total = row.map_or(0, |row| u64::from(row.links));
-        let first = (current - 1).saturating_mul(per.into()).saturating_add(1);
-        let last = first
-            .saturating_add(per.into())
-            .saturating_sub(1)
-            .min(total);
-        let seqnos = (first..=last).filter_map(|seqno| u32::try_from(seqno).ok());
+        let seqnos = paging.rows(total).map(|row| row.saturating_add(1));
+        let seqnos = seqnos.filter_map(|seqno| u32::try_from(seqno).ok());
         let keys: Vec<_> = seqnos.map(|seqno| (label, seqno)).collect();
         let links = self.links(&keys).await?.into_iter().flatten().collect();
-        let is_last = total <= current.saturating_mul(per.into());
         Ok(ChainPage {
             total,
-            per,
-            current,
-            next: if is_last {
-                0
-            } else {
-                current.saturating_add(1)
-            },
+            per: paging.per,
+            current: paging.current,
+            next: paging.next(total),
             links,
         })
     }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::Internal;
-use crate::limits::{CLAIMS_PAGE_ROWS_MAX, EXACT_ROWS_MAX, QUERY_IDENTITIES_MAX};
+use crate::limits::{EXACT_ROWS_MAX, QUERY_IDENTITIES_MAX};
 use crate::tables::{AvatarRow, CLAIM_IDENTITIES, ClaimEntry};
 use crate::tx::scan_table;
 use crate::types::{Avatar, Label, fold};
 
 use super::index::{Hits, Match, Roll, Window};
+use super::paging::Paging;
 use super::row::{label_of, name_hash};
 use super::{AvatarView, ClaimError, ClaimView, Claims, NEXTID, Order, Page, Query, Sort};
 
@@ -35,10 +36,10 @@ impl Claims<'_> {
             1..=QUERY_IDENTITIES_MAX => {}
             _ => return Err(ClaimError::Malformed("too many identities")),
         }
-        let (current, per) = (query.page.max(1), query.per.clamp(1, CLAIMS_PAGE_ROWS_MAX));
+        let paging = Paging::of(query.page, query.per);
         let window = Window {
-            skip: (current - 1).saturating_mul(per.into()),
-            limit: per as usize,
+            skip: paging.skip(),
+            limit: paging.per as usize,
             sort: query.sort,
             order: query.order,
         };
@@ -54,16 +55,11 @@ impl Claims<'_> {
             };
             self.of_accounts(&sought, &names, &window).await?
         };
-        let is_last = hits.total <= current.saturating_mul(per.into());
         Ok(Page {
             total: hits.total,
-            per,
-            current,
-            next: if is_last || hits.rows == 0 {
-                0
-            } else {
-                current.saturating_add(1)
-            },
+            per: paging.per,
+            current: paging.current,
+            next: paging.next(hits.total),
             avatars: self.shown(&hits.labels, rows, query).await?,
         })
     }

@@ -17,6 +17,7 @@ mod find;
 pub(crate) mod follow;
 pub(crate) mod index;
 mod mismatch;
+mod paging;
 mod post;
 mod prepare;
 pub(crate) mod recheck;

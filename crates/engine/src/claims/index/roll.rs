@@ -71,8 +71,6 @@ pub(crate) struct Window {
 pub(crate) struct Hits {
     /// Claims that match; avatars, where they are sorted by [`Sort::ActivatedAt`].
     pub(crate) total: u64,
-    /// How many of them are on the page.
-    pub(crate) rows: usize,
     /// The avatars of those on the page, each once.
     pub(crate) labels: Vec<Label>,
 }
@@ -157,9 +155,8 @@ impl Roll {
         };
         let ranks = Ranks::new(self, &slots, window.sort, window.order);
         let skip = usize::try_from(window.skip).unwrap_or(usize::MAX);
-        let (mut rows, mut labels, mut seen) = (0_usize, Vec::new(), HashSet::new());
+        let (mut labels, mut seen) = (Vec::new(), HashSet::new());
         for slot in ranks.page(skip, window.limit) {
-            rows = rows.saturating_add(1);
             let member = self.slot(slot).map(|slot| slot.member);
             if let Some(member) = member.filter(|member| seen.insert(*member)) {
                 labels.extend(self.members.get(member as usize).map(|it| it.label));
@@ -167,7 +164,6 @@ impl Roll {
         }
         Hits {
             total: slots.len() as u64,
-            rows,
             labels,
         }
     }

@@ -162,7 +162,6 @@ proptest! {
         let found = index.find(&sought, &Window { skip, limit: per, sort, order });
         let rows: Vec<Label> = all.iter().skip(page * per).take(per).copied().collect();
         prop_assert_eq!(found.total, all.len() as u64);
-        prop_assert_eq!(found.rows, rows.len());
         // Claims that nothing tells apart may come in any order.
         let mut labels = (found.labels, distinct(&rows));
         if sort == Sort::ActivatedAt || model.len() == 1 {
