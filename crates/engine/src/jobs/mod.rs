@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::future::poll_fn;
 use std::mem::discriminant;
-use std::pin::Pin;
-use std::task::Poll;
+
+use futures_util::future::join_all;
 
 use crate::claims::archive::archive_next;
 use crate::engine::Engine;
@@ -28,36 +27,11 @@ pub async fn run_due(engine: &Engine) -> Result<usize, Internal> {
         let line = (discriminant(&leased.job), leased.job.label());
         lines.entry(line).or_default().push(leased);
     }
-    let runs = lines
-        .into_values()
-        .map(|line| -> Run<'_> { Box::pin(run_in_line(engine, line)) });
-    together(runs.collect()).await?;
+    let runs = lines.into_values().map(|line| run_in_line(engine, line));
+    // All run to their end; then the first failure is handed on.
+    let runs = join_all(runs).await;
+    runs.into_iter().collect::<Result<(), Internal>>()?;
     Ok(taken.len())
-}
-
-type Run<'a> = Pin<Box<dyn Future<Output = Result<(), Internal>> + Send + 'a>>;
-
-/// Runs all side by side, to the end of the last; the first failure is handed on then.
-async fn together(mut runs: Vec<Run<'_>>) -> Result<(), Internal> {
-    let mut all = Ok(());
-    poll_fn(|context| {
-        runs.retain_mut(|run| match run.as_mut().poll(context) {
-            Poll::Ready(done) => {
-                if all.is_ok() {
-                    all = done;
-                }
-                false
-            }
-            Poll::Pending => true,
-        });
-        if runs.is_empty() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    all
 }
 
 /// Runs jobs of one subject and settles them. Where one has to wait, those behind it would do no better.
