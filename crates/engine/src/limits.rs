@@ -272,6 +272,10 @@ pub const DUE_LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// Pause after the first check that could not be made; doubles each time, up to the time between two
 /// checks.
 pub const RECHECK_BACKOFF: Duration = Duration::from_secs(300);
+/// How long a web page has to be the answer before it contradicts a claim that held, unless the time
+/// between two checks is shorter: more than most sites are down for, and with pauses that double the
+/// seventh check in a row.
+pub const PAGE_DOUBTED: Duration = Duration::from_secs(5 * 3600);
 /// Doublings after which the pause is beyond any time between two checks.
 pub const RECHECK_DOUBLINGS_MAX: u32 = 16;
 /// Time for which one background check uses an upstream's budget: 20 a minute.

@@ -135,10 +135,11 @@ impl Case<'_> {
     async fn nonsense(&self) {
         assert_eq!(self.failure(Reply::new(200, "")).await, self.empty);
         let html = "<!DOCTYPE html><html><head><title>Log in</title></head><body></body></html>";
-        assert_eq!(
-            self.failure(Reply::new(200, html)).await,
-            Failure::Unreachable
-        );
+        let page = match self.checker.service() {
+            "https" => Failure::PageInstead,
+            _ => Failure::Unreachable,
+        };
+        assert_eq!(self.failure(Reply::new(200, html)).await, page);
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let opened = "{\"a\":".repeat(100_000);
         for text in [

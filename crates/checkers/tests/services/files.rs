@@ -53,6 +53,77 @@ async fn a_file_at_a_web_site_shows_the_sites_avatar() {
 }
 
 #[tokio::test]
+async fn a_page_where_the_file_should_be_is_told_from_what_cannot_be_read() {
+    let case = https();
+    let html = "text/html; charset=utf-8";
+    for (reply, failure) in [
+        // One page for all addresses, and a site that is being mended.
+        (
+            Reply::file("https/single_page_app.html").header("content-type", html),
+            Failure::PageInstead,
+        ),
+        (
+            Reply::file("https/maintenance.html").header("content-type", "Text/HTML"),
+            Failure::PageInstead,
+        ),
+        // Whatever type it says to be of.
+        (
+            Reply::file("https/single_page_app.html").header("content-type", "application/json"),
+            Failure::PageInstead,
+        ),
+        (
+            Reply::new(200, "\u{feff}\r\n <HTML lang=en>"),
+            Failure::PageInstead,
+        ),
+        (
+            Reply::new(200, "<?xml version=\"1.0\"?><html/>")
+                .header("content-type", "application/xhtml+xml"),
+            Failure::PageInstead,
+        ),
+        (
+            Reply::new(200, "Not Found").header("content-type", html),
+            Failure::PageInstead,
+        ),
+        // The status says more than the page.
+        (
+            Reply::file("https/single_page_app.html").status(404),
+            Failure::NotFound,
+        ),
+        (
+            Reply::file("https/maintenance.html").status(503),
+            Failure::Unreachable,
+        ),
+        // What is no page is not read as one.
+        (Reply::new(200, "Not Found"), Failure::Unreachable),
+        (
+            Reply::new(200, "<htm").header("content-type", "text/plain"),
+            Failure::Unreachable,
+        ),
+        (Reply::new(200, "<svg/>"), Failure::Unreachable),
+        (
+            Reply::new(200, "{}").header("content-type", html),
+            Failure::TextMissing,
+        ),
+    ] {
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(case.failure(reply).await, failure, "{text}");
+    }
+    let refusal = case
+        .refusal(Reply::file("https/single_page_app.html"))
+        .await;
+    assert_eq!(
+        refusal.reason,
+        format!(
+            "{} not found: testcase.example.com answers with a web page",
+            HTTPS.rsplit('/').next().unwrap()
+        )
+    );
+    // A file is a file, even of the wrong type.
+    let file = Reply::file("https/proof.json").header("content-type", html);
+    assert!(case.with(HTTPS, file).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_file_of_another_avatar_shows_nothing() {
     for (case, file) in [
         (keybase(), "keybase/proof.json"),

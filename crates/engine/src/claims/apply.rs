@@ -146,6 +146,7 @@ impl Accepted<'_> {
             failures: 0,
             due_ms: now.plus(self.recheck_after).0,
             checking_until_ms: 0,
+            page_since_ms: 0,
             ..std::mem::take(claim)
         };
         Ok(claim.alt_id.clone())

@@ -138,6 +138,9 @@ pub enum Failure {
     Malformed,
     /// There is no such post, account or record.
     NotFound,
+    /// A page for people stands where the post should. Some sites answer so for whatever they do not
+    /// have, and so do others, or what stands before them, while they are down.
+    PageInstead,
     /// Somebody else wrote the post.
     WrongAuthor,
     /// There is no signature in the post.
@@ -155,7 +158,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether it contradicts the claim. The others say only that it could not be checked.
+    /// Whether it contradicts the claim by itself. The others say only that it could not be checked;
+    /// `PageInstead` contradicts it once it has been the answer for
+    /// [`PAGE_DOUBTED`](crate::limits::PAGE_DOUBTED).
     #[must_use]
     pub fn is_definite(self) -> bool {
         match self {
@@ -164,14 +169,18 @@ impl Failure {
             | Self::WrongAuthor
             | Self::TextMissing
             | Self::BadSignature => true,
-            Self::Unreachable | Self::Limited | Self::TooLarge | Self::ForbiddenAddress => false,
+            Self::PageInstead
+            | Self::Unreachable
+            | Self::Limited
+            | Self::TooLarge
+            | Self::ForbiddenAddress => false,
         }
     }
 
     /// Whether it may pass within seconds, because a post takes a while to be seen.
     #[must_use]
     pub fn may_appear(self) -> bool {
-        self == Self::NotFound
+        matches!(self, Self::NotFound | Self::PageInstead)
     }
 }
 

@@ -119,6 +119,10 @@ pub(crate) struct ClaimEntry {
     /// A check is under way, and counts as lost from then on.
     #[prost(uint64, tag = "13")]
     pub(crate) checking_until_ms: u64,
+    /// Since when checks have met a page instead of the post; 0 while none has since the last definite
+    /// answer.
+    #[prost(uint64, tag = "14")]
+    pub(crate) page_since_ms: u64,
 }
 
 /// Where a link is archived.

@@ -150,6 +150,39 @@ async fn what_cannot_be_checked_never_flips_and_is_tried_sooner() {
 }
 
 #[tokio::test]
+async fn a_page_instead_of_the_post_turns_a_claim_when_it_stays() {
+    let (town, alice) = (limited().await, Persona::new(1));
+    town.create(&alice, "github", "alice").await;
+    let github = town.service("github");
+    let view = async || town.claim(&alice, "github", "alice").await.unwrap();
+    let made = view().await.checked_at;
+    // One that passes, however often it is read meanwhile: a site that is being mended.
+    github.with(|state| state.moods.extend([Failure::PageInstead; 5]));
+    after(&town, 3 * DAY + SECOND).await;
+    for _ in 0..4 {
+        let claim = view().await;
+        assert_eq!((claim.is_valid, claim.checked_at), (true, made));
+        after(&town, 4 * SECOND).await;
+    }
+    view().await;
+    after(&town, SECOND).await;
+    let claim = view().await;
+    assert!(claim.is_valid && claim.checked_at > made);
+    // One that stays.
+    github.with(|state| state.moods.extend([Failure::PageInstead; 2]));
+    after(&town, 3 * DAY + SECOND).await;
+    assert!(town.view_at(0, &alice).await.unwrap().claims[0].is_valid);
+    after(&town, engine::limits::PAGE_DOUBTED).await;
+    let claim = view().await;
+    assert_eq!(
+        (claim.is_valid, claim.invalid_reason.as_str()),
+        (false, "it is in a mood")
+    );
+    after(&town, 3 * DAY + SECOND).await;
+    assert!(view().await.is_valid, "it is back");
+}
+
+#[tokio::test]
 async fn who_reads_an_overdue_claim_starts_a_check_whatever_the_back_off() {
     let (town, alice) = (limited().await, Persona::new(1));
     town.create(&alice, "github", "alice").await;

@@ -97,7 +97,7 @@ fn unknown(config: &Config, name: &str) -> Failure {
 fn exit(refusal: &Refusal) -> Exit {
     match refusal.failure {
         Kind::Malformed => Exit::Usage,
-        Kind::NotFound => Exit::NotFound,
+        Kind::NotFound | Kind::PageInstead => Exit::NotFound,
         Kind::WrongAuthor | Kind::TextMissing | Kind::BadSignature => Exit::Unverified,
         Kind::Unreachable | Kind::TooLarge | Kind::ForbiddenAddress => Exit::Unreachable,
         Kind::Limited => Exit::RateLimited,

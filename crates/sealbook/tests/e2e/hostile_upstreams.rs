@@ -11,7 +11,8 @@ use client::avatar::AvatarKey;
 use crypto::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, troubles};
+use crate::harness::{PATIENCE, Place, Server, troubles};
+use crate::postgres::wait_until;
 
 /// What a service does with every request.
 #[derive(Clone)]
@@ -110,12 +111,18 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// One whose configuration says more.
+    fn with(more: &[&str]) -> Self {
         let (place, stage) = (Place::new(), Stage::new());
         let upstreams = PLATFORMS.iter().flat_map(|(_, _, _, names)| *names);
         let mut sets: Vec<String> = upstreams
             .map(|name| format!("upstreams.{name}=http://127.0.0.1:{}/{name}", stage.port))
             .collect();
         sets.push("limits.enabled=false".to_owned());
+        sets.extend(more.iter().map(|set| (*set).to_owned()));
         let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
         let server = place.serve(&sets);
         let key = AvatarKey::new(Secret::new([1; 32])).ok().unwrap();
@@ -287,6 +294,43 @@ fn another_persons_post_binds_nobody_and_the_draft_stays_good() {
         .stage
         .give(gist(json!({"login": "Alice", "id": 1}), &text));
     assert_eq!(world.ask("/v1/proof", &body), (201, json!({})));
+    assert_eq!(world.links(), 1);
+    world.goes_on();
+}
+
+/// A site of one page for all its addresses, when the file is gone.
+#[test]
+fn a_page_that_stays_where_a_sites_file_was_turns_the_claim() {
+    let world = World::with(&["proofs.recheck_after=1s"]);
+    let (body, file) = world.signed("https", "example.com", "");
+    let page = b"<!doctype html><html><head><title>Shop</title></head><body></body></html>";
+    let page = || answer("200 OK\r\ncontent-type: text/html; charset=utf-8", page);
+    world.stage.give(page());
+    let refusal = world.refused("a page", &body);
+    let said = "json not found: example.com answers with a web page";
+    assert!(refusal.contains(said), "{refusal}");
+    let file = || answer("200 OK", file.as_bytes());
+    world.stage.give(file());
+    assert_eq!(world.ask("/v1/proof", &body), (201, json!({})));
+
+    let own = world.key.avatar();
+    let path = format!("/v1/proof/exists?platform=https&identity=example.com&public_key={own}");
+    let standing = || {
+        let (status, text) = world.server.get(&path);
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(standing()["is_valid"], true);
+    world.stage.give(page());
+    wait_until("the claim turns", PATIENCE, || {
+        standing()["is_valid"] == false
+    });
+    let reason = standing()["invalid_reason"].to_string();
+    assert!(reason.contains(said), "{reason}");
+    world.stage.give(file());
+    wait_until("the claim is good again", PATIENCE, || {
+        standing()["is_valid"] == true
+    });
     assert_eq!(world.links(), 1);
     world.goes_on();
 }

@@ -172,6 +172,7 @@ async fn run(
                 Failure::Limited => Outcome::Refused,
                 Failure::Malformed
                 | Failure::NotFound
+                | Failure::PageInstead
                 | Failure::WrongAuthor
                 | Failure::TextMissing
                 | Failure::BadSignature
