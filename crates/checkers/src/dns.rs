@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::ask::{Ask, escaped, refuse};
 use crate::names::DNS_OVER_HTTPS;
-use crate::post::{Alphabet, any_location, domain, found, lower_domain};
+use crate::post::{Alphabet, any_location, domain, found, in_unicode};
 
 /// Records that are looked at.
 const RECORDS_MAX: usize = 256;
@@ -37,7 +37,7 @@ impl ClaimChecker for Dns {
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
-        lower_domain(identity)
+        domain(identity).map(|domain| domain.to_string())
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
@@ -50,7 +50,7 @@ impl ClaimChecker for Dns {
             return Err(nothing(&domain));
         }
         let signatures = posted(&records, claim)?;
-        Ok(found(signatures, claim.identity, any_location(claim)))
+        Ok(found(signatures, in_unicode(&domain), any_location(claim)))
     }
 }
 

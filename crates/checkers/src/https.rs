@@ -14,7 +14,7 @@ use engine::ports::fetch::{Fetched, Request, Upstream};
 
 use crate::ask::{Ask, refuse};
 use crate::names::HTTPS;
-use crate::post::{domain, file_name, found, in_file, lower_domain};
+use crate::post::{domain, file_name, found, in_file, in_unicode};
 
 /// Types of HTML, without their parameters.
 const HTML_KINDS: [&str; 2] = ["text/html", "application/xhtml+xml"];
@@ -37,7 +37,7 @@ impl ClaimChecker for Https {
     }
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
-        lower_domain(identity)
+        domain(identity).map(|domain| domain.to_string())
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
@@ -54,7 +54,7 @@ impl ClaimChecker for Https {
         let upstream = Upstream::At(HTTPS, domain.clone());
         let fetched = ask.get(Request::get(upstream, path)).await?;
         match in_file(&ask, &fetched.body, claim) {
-            Ok(signatures) => Ok(found(signatures, claim.identity, location)),
+            Ok(signatures) => Ok(found(signatures, in_unicode(&domain), location)),
             Err(unread) if unread.failure == Failure::Unreachable && is_page(&fetched) => {
                 let reason = format!("{name} not found: {domain} answers with a web page");
                 refuse(Failure::PageInstead, reason)

@@ -1,9 +1,11 @@
 //! Signatures in what people post.
 
+use engine::limits::IDENTITY_BYTES_MAX;
 use engine::nextid;
 use engine::ports::checker::{Claimed, Failure, Found, Refusal};
 use engine::types::{Avatar, Domain};
 use serde::Deserialize;
+use url::quirks::domain_to_unicode;
 
 use crate::ask::{Ask, refuse, shown};
 
@@ -11,6 +13,8 @@ use crate::ask::{Ask, refuse, shown};
 pub(crate) const SIGNATURES_MAX: usize = 10;
 /// Characters a signature may have: base64 of 65 bytes has 88, base1024 fewer.
 const SIGNATURE_CHARS_MAX: usize = 512;
+/// What stands between the labels of a domain, and behind the last one for the root (UTS 46).
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 /// What is told of a text that stands where a signature should.
 const UNREADABLE: &str = "the signature in the post cannot be read";
 
@@ -191,22 +195,61 @@ pub(crate) fn lower(
     }
 }
 
-/// A domain that is the account.
+/// A domain that is the account. However it is written, it is one: in Unicode or in ASCII (UTS 46), in
+/// any case, with the dot of the root at its end or without.
 ///
 /// # Errors
 /// `Malformed`.
 pub(crate) fn domain(identity: &str) -> Result<Domain, Refusal> {
-    Domain::parse(identity).ok_or_else(|| {
+    let name = identity.strip_suffix(DOTS).unwrap_or(identity);
+    Domain::parse(name).ok_or_else(|| {
         let reason = format!("{} is no domain", shown(identity));
         Refusal::new(Failure::Malformed, reason)
     })
 }
 
-/// A domain that is the account, in lower case.
-///
-/// # Errors
-/// `Malformed`.
-pub(crate) fn lower_domain(identity: &str) -> Result<String, Refusal> {
-    let lower = identity.to_lowercase();
-    domain(&lower).map(|_| lower)
+/// A domain as people write it: the other name of an account that is one, by which it is found too.
+/// The same in ASCII where that is longer than another name may be.
+pub(crate) fn in_unicode(domain: &Domain) -> String {
+    let unicode = domain_to_unicode(domain.as_str());
+    if (1..=IDENTITY_BYTES_MAX).contains(&unicode.len()) {
+        unicode
+    } else {
+        domain.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_domain_has_one_form_for_machines_and_one_for_people() {
+        let names = |text: &str| {
+            let domain = domain(text).ok()?;
+            Some((domain.to_string(), in_unicode(&domain)))
+        };
+        let pair = |ascii: &str, unicode: &str| Some((ascii.to_owned(), unicode.to_owned()));
+        for text in [
+            "b\u{fc}cher.example",
+            "bu\u{308}cher.example",
+            "B\u{dc}CHER.Example",
+            "B\u{dc}CHER.example.",
+            "xn--bcher-kva.example",
+            "XN--BCHER-KVA.EXAMPLE.",
+            "b\u{fc}cher\u{3002}example\u{3002}",
+        ] {
+            let one = pair("xn--bcher-kva.example", "b\u{fc}cher.example");
+            assert_eq!(names(text), one, "{text}");
+        }
+        assert_eq!(names("Example.ORG."), pair("example.org", "example.org"));
+        for text in ["", ".", "..", "example.org..", "localhost.", "127.0.0.1."] {
+            assert_eq!(names(text), None, "{text}");
+        }
+        // Letters of three bytes each in Unicode, and fewer in ASCII.
+        let long = vec!["\u{4f8b}".repeat(45); 3].join(".");
+        let domain = domain(&long).unwrap();
+        assert!(long.len() > IDENTITY_BYTES_MAX && domain.as_str().is_ascii());
+        assert_eq!(in_unicode(&domain), domain.as_str());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -189,6 +190,8 @@ impl Draft {
         let plain = |identity: &str| identity.trim_matches('@').to_lowercase();
         let is_account = plain(&payload.identity) == plain(wanted.identity)
             || Avatar::parse(wanted.identity).is_ok_and(|it| it.to_string() == payload.identity)
+            || (matches!(wanted.platform, "dns" | "https")
+                && ascii_domain(wanted.identity).as_ref() == Some(&payload.identity))
             || (wanted.platform == "steam" && payload.identity.parse::<u64>().is_ok());
         let persona = payload.persona.as_deref().map(Avatar::parse);
         payload.action == wanted.action
@@ -198,6 +201,14 @@ impl Draft {
             && payload.created_at == self.created_at
             && persona.is_none_or(|persona| persona == Ok(*wanted.avatar))
     }
+}
+
+/// A domain as servers write it: in ASCII (UTS 46), without the dot of the root.
+fn ascii_domain(text: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{text}")).ok()?;
+    let host = url.host_str()?;
+    let is_host_alone = url.as_str() == format!("https://{host}/");
+    is_host_alone.then(|| host.strip_suffix('.').unwrap_or(host).to_owned())
 }
 
 #[derive(Deserialize)]
@@ -317,7 +328,7 @@ impl ProofClient {
         Err(HttpError::TooLarge.into())
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: reqwest::Url) -> Result<T, ProofError> {
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ProofError> {
         let reply = self.0.ask(url).await?;
         read(reply.status, &reply.body)
     }
@@ -379,6 +390,24 @@ mod tests {
         ] {
             let other = good.replace(is, becomes);
             assert!(!draft(&other).is_of(&wanted), "{other}");
+        }
+        let good = good.replace("github", "dns");
+        for (identity, written, is_one) in [
+            ("Bücher.Example.", "xn--bcher-kva.example", true),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example", true),
+            ("example.org.", "example.org", true),
+            ("bucher.example", "xn--bcher-kva.example", false),
+            ("example.org/x", "example.org", false),
+            ("a@example.org", "example.org", false),
+            ("example.org", "example.com", false),
+        ] {
+            let wanted = Wanted {
+                platform: "dns",
+                identity,
+                ..wanted
+            };
+            let draft = draft(&good.replace("alice", written));
+            assert_eq!(draft.is_of(&wanted), is_one, "{identity}");
         }
     }
 

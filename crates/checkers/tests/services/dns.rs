@@ -49,6 +49,18 @@ async fn a_record_shows_the_domains_avatar() {
 }
 
 #[tokio::test]
+async fn a_domain_is_also_found_as_people_write_it() {
+    let (web, records) = (Web::default(), Records(Ok(vec![record()])));
+    let claim = Claim {
+        identity: "xn--bcher-kva.example".into(),
+        ..Claim::of("dns")
+    };
+    let world = world(&web, &records);
+    let found = DIRECTLY.check(&claim.claimed(), &world).await.unwrap();
+    assert_eq!(found.alt_id, "bücher.example");
+}
+
+#[tokio::test]
 async fn that_there_is_no_record_may_change() {
     for none in [Err(DnsError::NotFound), Ok(Vec::new())] {
         let refusal = directly(none).await.unwrap_err();
@@ -138,13 +150,19 @@ async fn what_a_resolver_over_https_may_also_say() {
 }
 
 #[tokio::test]
-async fn domains_are_small_letters() {
-    let normal = normalised(&DIRECTLY, "TestCase.Example.COM").await;
-    assert_eq!(normal.unwrap(), "testcase.example.com");
-    assert_eq!(
-        normalised(&DIRECTLY, "Bücher.example").await.unwrap(),
-        "bücher.example"
-    );
+async fn a_domain_is_one_however_it_is_written() {
+    for text in [
+        "TestCase.Example.COM",
+        "testcase.example.com.",
+        "testcase。example。com。",
+    ] {
+        let normal = normalised(&DIRECTLY, text).await;
+        assert_eq!(normal.as_deref(), Some("testcase.example.com"), "{text}");
+    }
+    for text in ["Bücher.example", "XN--Bcher-KVA.example", "BÜCHER.example."] {
+        let normal = normalised(&DIRECTLY, text).await;
+        assert_eq!(normal.as_deref(), Some("xn--bcher-kva.example"), "{text}");
+    }
     for name in NO_NAMES {
         assert_eq!(normalised(&DIRECTLY, name).await, None, "{name:?}");
     }
@@ -152,7 +170,7 @@ async fn domains_are_small_letters() {
         "localhost",
         "127.0.0.1",
         "[::1]",
-        "a.example.",
+        "a.example..",
         "a..example",
     ] {
         assert_eq!(normalised(&DIRECTLY, name).await, None, "{name}");

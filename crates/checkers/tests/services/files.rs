@@ -53,6 +53,23 @@ async fn a_file_at_a_web_site_shows_the_sites_avatar() {
 }
 
 #[tokio::test]
+async fn a_site_is_asked_by_its_ascii_form_and_found_in_unicode() {
+    let asked = HTTPS.replace("testcase.example.com", "xn--bcher-kva.example");
+    let case = Case {
+        claim: Claim {
+            identity: "xn--bcher-kva.example".into(),
+            ..Claim::of("dns")
+        },
+        ..https()
+    };
+    let found = case.with(&asked, Reply::file("https/proof.json")).await;
+    let found = found.unwrap();
+    assert_eq!(found.alt_id, "bücher.example");
+    let location = "https://xn--bcher-kva.example/.well-known/nextid/";
+    assert!(found.location.starts_with(location), "{}", found.location);
+}
+
+#[tokio::test]
 async fn a_page_where_the_file_should_be_is_told_from_what_cannot_be_read() {
     let case = https();
     let html = "text/html; charset=utf-8";
@@ -159,10 +176,14 @@ async fn a_file_of_another_avatar_shows_nothing() {
 #[tokio::test]
 async fn names_are_folded() {
     assert_eq!(normalised(&Keybase, "NYKma").await.unwrap(), "nykma");
-    assert_eq!(
-        normalised(&Https, "Names.Example").await.unwrap(),
-        "names.example"
-    );
+    for (name, normal) in [
+        ("Names.Example", "names.example"),
+        ("names.example.", "names.example"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.EXAMPLE", "xn--bcher-kva.example"),
+    ] {
+        assert_eq!(normalised(&Https, name).await.as_deref(), Some(normal));
+    }
     for name in NO_NAMES {
         assert_eq!(normalised(&Keybase, name).await, None, "{name:?}");
         assert_eq!(normalised(&Https, name).await, None, "{name:?}");

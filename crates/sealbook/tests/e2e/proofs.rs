@@ -400,6 +400,38 @@ fn go_through_all_services(world: &World) {
 }
 
 #[test]
+fn a_domain_is_one_account_however_it_is_written() {
+    let (world, key) = (World::new(), avatar(1));
+    let own = key.avatar();
+    for spelling in ["B\u{fc}cher.Example.", "XN--bcher-kva.example"] {
+        let create = wanted(Action::Create, &own, ("dns", spelling));
+        let draft = world.draft(&create);
+        let payload: Value = serde_json::from_str(&draft.sign_payload).unwrap();
+        assert_eq!(payload["identity"], "xn--bcher-kva.example");
+        let signature = key.sign(&draft.sign_payload);
+        let text = draft.post_content["default"].replace("%SIG_BASE64%", &signature);
+        world.post("dns", "xn--bcher-kva.example", &own, &text);
+        assert_eq!(world.submit(&create, &evidence(&draft)), Ok(()));
+    }
+    for spelling in [
+        "b\u{fc}cher.example",
+        "B\u{dc}CHER.example",
+        "bu\u{308}cher.example",
+        "xn--Bcher-kva.example",
+    ] {
+        let exact = format!("/v1/proof?platform=dns&identity={spelling}&exact=true");
+        let (_, found) = world.get(&exact);
+        assert_eq!(found["pagination"]["total"], 1, "{spelling}: {found}");
+        let claim = &found["ids"][0]["proofs"][0];
+        assert_eq!(claim["identity"], "xn--bcher-kva.example");
+        assert_eq!(claim["alt_id"], "b\u{fc}cher.example");
+        assert_eq!(world.exists(&own, ("dns", spelling)).0, 200, "{spelling}");
+    }
+    give_up(&world, &key, ("dns", "b\u{fc}cher.example"));
+    changes(&world, 3);
+}
+
+#[test]
 fn what_is_not_true_is_refused() {
     let world = World::new();
     let (alice, mallory) = (avatar(1), avatar(2));
