@@ -103,6 +103,7 @@ pub const CANARY: Target = target_of("canary", 64, canary::check);
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target_of("answer", 8192, replies::answer),
+    target_of("archive_answer", 4096, services::archive_answer),
     target_of("archive_bundle", 16 << 10, claims::bundle),
     target_of("archive_tags", 4200, claims::tags),
     target_of("base1024", 4200, claims::base1024),

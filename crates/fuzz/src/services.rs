@@ -83,6 +83,20 @@ pub(crate) fn answer(data: &[u8]) {
     }
 }
 
+/// Statuses that gateways and bundlers answer with.
+const ARCHIVE_STATUSES: [u16; 8] = [200, 202, 208, 201, 400, 402, 404, 410];
+
+/// The first byte chooses a status, the rest is what a gateway to Arweave or a bundler says with it.
+pub(crate) fn archive_answer(data: &[u8]) {
+    let Some((which, body)) = data.split_first() else {
+        return;
+    };
+    if let Some(status) = ARCHIVE_STATUSES.get(usize::from(which % 8)) {
+        // The promises are checked inside.
+        let _questions = outbound::parsers::archive_answer(*status, body);
+    }
+}
+
 fn keeps_its_bounds(checked: &Result<Found, Refusal>) {
     match checked {
         Ok(found) => {

@@ -6,6 +6,7 @@
 mod bundler;
 mod chunks;
 mod gateway;
+pub(crate) mod parsers;
 mod transaction;
 mod upstream;
 

@@ -29,3 +29,13 @@ pub fn location(text: &str) -> bool {
 pub fn upstream_url(text: &str, identity: &str) -> bool {
     crate::fetch::upstream_url::parsers::upstream_url(text, identity)
 }
+
+/// Reads an answer of a gateway to Arweave, or of a bundler, as each of the questions put to them does;
+/// how many of the questions it answers.
+///
+/// # Panics
+/// When what is taken of it could not be signed, shown or told.
+#[must_use]
+pub fn archive_answer(status: u16, body: &[u8]) -> usize {
+    crate::archive::parsers::archive_answer(status, body)
+}

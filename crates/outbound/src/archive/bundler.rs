@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crypto::arweave_key::ArweaveKey;
 use engine::ans104::SignedItem;
 use engine::ports::archive::{Archive, ArchiveError, ArchiveItem, Parcel, Sent};
-use engine::ports::fetch::WebFetcher;
+use engine::ports::fetch::{Fetched, WebFetcher};
 use serde::Deserialize;
 
 use super::upstream::{Upstream, refused, unexpected};
@@ -40,20 +40,25 @@ impl Bundler {
         for item in items {
             let body = item.bytes.clone();
             let fetched = self.upstream.post(PATH, "application/octet-stream", body);
-            let fetched = fetched.await?;
-            match fetched.status {
-                200..=299 => {}
-                402 => return Err(refused("the account of the key has too little credit")),
-                _ => return Err(unexpected("an item", &fetched)),
-            }
-            // One that it has already may be answered with words.
-            let receipt = serde_json::from_slice(&fetched.body).ok();
-            if receipt.is_some_and(|receipt: Receipt| receipt.id != item.id.to_string()) {
-                return Err(unexpected("an item", &fetched));
-            }
+            taken(&fetched.await?, &item.id.to_string())?;
         }
         Ok(Sent::Kept)
     }
+}
+
+/// Whether an answer says that the item of this name was taken.
+pub(super) fn taken(fetched: &Fetched, id: &str) -> Result<(), ArchiveError> {
+    match fetched.status {
+        200..=299 => {}
+        402 => return Err(refused("the account of the key has too little credit")),
+        _ => return Err(unexpected("an item", fetched)),
+    }
+    // One that it has already may be answered with words.
+    let receipt = serde_json::from_slice(&fetched.body).ok();
+    if receipt.is_some_and(|receipt: Receipt| receipt.id != id) {
+        return Err(unexpected("an item", fetched));
+    }
+    Ok(())
 }
 
 #[async_trait]

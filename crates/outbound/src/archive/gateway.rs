@@ -30,7 +30,8 @@ pub struct Gateway {
 }
 
 /// What a gateway knows of a transaction.
-enum Status {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Status {
     Unknown,
     /// In this many blocks and on top of them; 0 while it waits for one.
     Known(u64),
@@ -118,25 +119,19 @@ impl Gateway {
 
     async fn anchor(&self) -> Result<String, ArchiveError> {
         let fetched = self.upstream.get("/tx_anchor".to_owned()).await?;
-        let text = text(&fetched).filter(|text| {
-            bytes_of(text).is_some_and(|bytes| (1..=ANCHOR_BYTES_MAX).contains(&bytes.len()))
-        });
-        let text = text.ok_or_else(|| unexpected("the question for an anchor", &fetched))?;
-        Ok(text.to_owned())
+        let anchor = read_anchor(&fetched);
+        let anchor = anchor.ok_or_else(|| unexpected("the question for an anchor", &fetched))?;
+        Ok(anchor.to_owned())
     }
 
     async fn height(&self) -> Result<u64, ArchiveError> {
         let fetched = self.upstream.get("/info".to_owned()).await?;
-        let info = (fetched.status == 200).then_some(&fetched.body);
-        let info = info.and_then(|body| serde_json::from_slice(body).ok());
-        let Info { height } =
-            info.ok_or_else(|| unexpected("the question for blocks", &fetched))?;
-        Ok(height)
+        read_height(&fetched).ok_or_else(|| unexpected("the question for blocks", &fetched))
     }
 
     async fn price(&self, data_bytes: usize) -> Result<u64, ArchiveError> {
         let fetched = self.upstream.get(format!("/price/{data_bytes}")).await?;
-        let price = text(&fetched).and_then(|text| text.parse().ok());
+        let price = read_price(&fetched);
         let price = price.ok_or_else(|| unexpected("the question for a price", &fetched))?;
         if price > self.fee_max_winston {
             let (price, most) = (ar(price), ar(self.fee_max_winston));
@@ -149,20 +144,39 @@ impl Gateway {
 
     async fn status(&self, id: &str) -> Result<Status, ArchiveError> {
         let fetched = self.upstream.get(format!("/tx/{id}/status")).await?;
-        let unclear = || unexpected("the question for a transaction", &fetched);
-        match fetched.status {
-            // Some say the status of this one otherwise.
-            200 if text(&fetched) == Some("Pending") => Ok(Status::Known(0)),
-            200 => {
-                let confirmed: Confirmed =
-                    serde_json::from_slice(&fetched.body).map_err(|_| unclear())?;
-                let blocks = u64::try_from(confirmed.number_of_confirmations);
-                Ok(Status::Known(blocks.unwrap_or_default()))
-            }
-            202 => Ok(Status::Known(0)),
-            404 => Ok(Status::Unknown),
-            _ => Err(unclear()),
+        read_status(&fetched).ok_or_else(|| unexpected("the question for a transaction", &fetched))
+    }
+}
+
+pub(super) fn read_anchor(fetched: &Fetched) -> Option<&str> {
+    text(fetched).filter(|text| {
+        bytes_of(text).is_some_and(|bytes| (1..=ANCHOR_BYTES_MAX).contains(&bytes.len()))
+    })
+}
+
+pub(super) fn read_height(fetched: &Fetched) -> Option<u64> {
+    let body = (fetched.status == 200).then_some(&fetched.body)?;
+    let info: Info = serde_json::from_slice(body).ok()?;
+    Some(info.height)
+}
+
+/// In winston.
+pub(super) fn read_price(fetched: &Fetched) -> Option<u64> {
+    text(fetched)?.parse().ok()
+}
+
+pub(super) fn read_status(fetched: &Fetched) -> Option<Status> {
+    match fetched.status {
+        // Some say the status of this one otherwise.
+        200 if text(fetched) == Some("Pending") => Some(Status::Known(0)),
+        200 => {
+            let confirmed: Confirmed = serde_json::from_slice(&fetched.body).ok()?;
+            let blocks = u64::try_from(confirmed.number_of_confirmations);
+            Some(Status::Known(blocks.unwrap_or_default()))
         }
+        202 => Some(Status::Known(0)),
+        404 => Some(Status::Unknown),
+        _ => None,
     }
 }
 
@@ -186,7 +200,7 @@ fn bundle(items: &[SignedItem]) -> Result<Vec<u8>, ArchiveError> {
 }
 
 /// 208 is for what the network has already.
-fn accepted(what: &str, fetched: &Fetched) -> Result<(), ArchiveError> {
+pub(super) fn accepted(what: &str, fetched: &Fetched) -> Result<(), ArchiveError> {
     match fetched.status {
         200..=299 => Ok(()),
         _ => Err(unexpected(what, fetched)),
@@ -198,7 +212,7 @@ fn text(fetched: &Fetched) -> Option<&str> {
     (fetched.status == 200).then_some(text.trim())
 }
 
-fn ar(winston: u64) -> String {
+pub(super) fn ar(winston: u64) -> String {
     let (whole, rest) = (winston / WINSTON_PER_AR, winston % WINSTON_PER_AR);
     let text = format!("{whole}.{rest:012}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

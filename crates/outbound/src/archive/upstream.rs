@@ -23,7 +23,7 @@ const LIMITS: FetchLimits = FetchLimits {
     redirects_max: 3,
 };
 /// Characters of an answer that are shown to the operator.
-const SAID_CHARS_MAX: usize = 200;
+pub(super) const SAID_CHARS_MAX: usize = 200;
 
 /// Asks the upstream, and signs.
 pub(super) struct Upstream {
