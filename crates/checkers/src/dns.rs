@@ -1,4 +1,8 @@
 //! DNS: a TXT record of the domain.
+//!
+//! A resolver over HTTPS says whether DNSSEC covers its answer (its AD bit), which is noted. The name
+//! servers of the system are not asked for that bit, so that it says nothing when it is missing; and
+//! between them and this server anybody on the way could set it.
 
 use async_trait::async_trait;
 use engine::nextid;
@@ -42,15 +46,16 @@ impl ClaimChecker for Dns {
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
         let domain = domain(claim.identity)?;
-        let records = match self.over_https {
+        let (records, dnssec) = match self.over_https {
             true => over_https(world, &domain).await?,
-            false => directly(world, &domain).await?,
+            false => (directly(world, &domain).await?, None),
         };
         if records.is_empty() {
             return Err(nothing(&domain));
         }
         let signatures = posted(&records, claim)?;
-        Ok(found(signatures, in_unicode(&domain), any_location(claim)))
+        let found = found(signatures, in_unicode(&domain), any_location(claim));
+        Ok(Found { dnssec, ..found })
     }
 }
 
@@ -91,6 +96,8 @@ struct Answer {
     status: u16,
     #[serde(rename = "Answer", default)]
     records: Vec<Record>,
+    #[serde(rename = "AD")]
+    dnssec: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -100,8 +107,12 @@ struct Record {
     data: String,
 }
 
-/// Asks a resolver over HTTPS. The texts are those of zone files.
-async fn over_https(world: &CheckWorld<'_>, domain: &Domain) -> Result<Vec<String>, Refusal> {
+/// Asks a resolver over HTTPS; also whether DNSSEC covers the answer, if it says so. The texts are those
+/// of zone files.
+async fn over_https(
+    world: &CheckWorld<'_>,
+    domain: &Domain,
+) -> Result<(Vec<String>, Option<bool>), Refusal> {
     let missing = "the resolver has no such address: look at upstreams.dns_over_https";
     let ask = Ask {
         world,
@@ -121,8 +132,12 @@ async fn over_https(world: &CheckWorld<'_>, domain: &Domain) -> Result<Vec<Strin
     let answer: Answer = ask.json(&fetched.body)?;
     match answer.status {
         NO_ERROR => {
-            let texts = answer.records.iter().filter(|record| record.kind == TXT);
-            Ok(texts.map(|record| record.data.clone()).collect())
+            let texts = answer
+                .records
+                .into_iter()
+                .filter(|record| record.kind == TXT);
+            let texts = texts.map(|record| record.data).collect();
+            Ok((texts, answer.dnssec))
         }
         NXDOMAIN => Err(nothing(domain)),
         _ => {

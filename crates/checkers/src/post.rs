@@ -151,6 +151,7 @@ pub(crate) fn found(
         signatures,
         alt_id: alt_id.into(),
         location: location.into(),
+        dnssec: None,
     }
 }
 

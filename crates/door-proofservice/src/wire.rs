@@ -167,6 +167,10 @@ struct InLog {
     salt: String,
     /// The link as the log committed to it; base64.
     link: String,
+    /// Whether a resolver said that DNSSEC covered the record, when the link was accepted. Not known of
+    /// other platforms than `dns`, nor where the resolver did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dnssec: Option<bool>,
 }
 
 impl From<&ChainLink> for InLog {
@@ -178,6 +182,7 @@ impl From<&ChainLink> for InLog {
             inclusion: link.index.map(inclusion),
             salt: STANDARD.encode(&link.opening.salt),
             link: STANDARD.encode(&link.opening.link),
+            dnssec: link.dnssec,
         }
     }
 }

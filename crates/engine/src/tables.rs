@@ -280,6 +280,10 @@ pub(crate) struct LinkRow {
     pub(crate) salt: Vec<u8>,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) link: Bytes,
+    /// Whether a resolver said that DNSSEC covers what shows the link. Beside the link, not in it: it is
+    /// the resolver's word, which nobody can look at later.
+    #[prost(bool, optional, tag = "3")]
+    pub(crate) dnssec: Option<bool>,
 }
 
 /// An entry waiting to be sequenced.

@@ -101,6 +101,7 @@ impl FakeService {
             signatures: claim.extra.signature.clone().into_iter().collect(),
             alt_id: claim.identity.to_owned(),
             location: String::new(),
+            dnssec: None,
         })
     }
 }
@@ -211,6 +212,7 @@ impl ClaimChecker for FakeService {
             signatures: vec![decode_base64(&signature).ok_or_else(none)?],
             alt_id: format!("id-of-{author}"),
             location: location.to_owned(),
+            dnssec: None,
         })
     }
 

@@ -117,6 +117,21 @@ async fn a_resolver_over_https_is_asked_instead() {
 }
 
 #[tokio::test]
+async fn a_resolver_over_https_says_whether_dnssec_covers_the_record() {
+    let case = case();
+    let file = || Reply::file("dns/answer.json");
+    for (reply, dnssec) in [
+        (file(), Some(false)),
+        (file().replaced("\"AD\": false", "\"AD\": true"), Some(true)),
+        (file().replaced("\"AD\": false,", ""), None),
+    ] {
+        assert_eq!(case.with(ASKED, reply).await.unwrap().dnssec, dnssec);
+    }
+    // The system's name servers are not asked for it.
+    assert_eq!(directly(Ok(vec![record()])).await.unwrap().dnssec, None);
+}
+
+#[tokio::test]
 async fn what_a_resolver_over_https_may_also_say() {
     let case = case();
     for (reply, failure) in [

@@ -76,7 +76,10 @@ pub(crate) enum Held<'s> {
     /// A name that somebody holds once the link is appended; `None` when nobody does.
     Name(Option<&'s Name>),
     /// An avatar key. Its links are told in the feed of changes.
-    Avatar,
+    Avatar {
+        /// What is noted beside the link, and is no part of it.
+        dnssec: Option<bool>,
+    },
 }
 
 /// Appends a link: gives it seqno and prev, checks and moves its track, stores its opening, moves
@@ -92,7 +95,10 @@ pub(crate) async fn append_in(
     stamp: Stamp,
 ) -> Result<ChainHead, ChainError> {
     let label = subject.label;
-    let is_avatar = matches!(subject.handle, Held::Avatar);
+    let (is_avatar, name, dnssec) = match subject.handle {
+        Held::Name(name) => (false, name.map(|name| name.as_str().to_owned()), None),
+        Held::Avatar { dnssec } => (true, None, dnssec),
+    };
     let head = head_in(tx, label).await?;
     let seqno = match head {
         Some(head) => head.seqno.next().ok_or(ChainError::Full)?,
@@ -117,10 +123,7 @@ pub(crate) async fn append_in(
     let row = ChainHeadRow {
         seqno: seqno.get(),
         hash: hash.0.0.to_vec(),
-        name: match subject.handle {
-            Held::Name(name) => name.map(|name| name.as_str().to_owned()),
-            Held::Avatar => None,
-        },
+        name,
         is_avatar,
     };
     tx.put(&CHAIN_HEADS, &label, &row);
@@ -130,6 +133,7 @@ pub(crate) async fn append_in(
         &LinkRow {
             salt: stamp.salt.to_vec(),
             link: bytes,
+            dnssec,
         },
     );
     let entry = LogEntry {

@@ -32,6 +32,7 @@ pub(super) struct Accepted<'p> {
     pub(super) kid: Kid,
     pub(super) alt_id: String,
     pub(super) location: String,
+    pub(super) dnssec: Option<bool>,
     pub(super) recheck_after: Duration,
     pub(super) stamp: Stamp,
     /// Id of the job that archives the link, if there is an archive.
@@ -197,7 +198,9 @@ impl Accepted<'_> {
         };
         let subject = Subject {
             label: self.label,
-            handle: Held::Avatar,
+            handle: Held::Avatar {
+                dnssec: self.dnssec,
+            },
         };
         let appended = append_in(tx, subject, statement, evidence, self.stamp).await;
         appended.map_err(|error| match error {

@@ -174,5 +174,6 @@ fn view(
             salt: stored.salt.into(),
             link: stored.link,
         },
+        dnssec: stored.dnssec,
     })
 }

@@ -12,7 +12,7 @@ use crate::chain::append::Stamp;
 use crate::dialects::nextid::{PayloadFields, encode_signature, sign_payload};
 use crate::error::Internal;
 use crate::limits::{LOCATION_BYTES_MAX, POST_RESERVE, POST_TIME, SIGNATURE_TEXT_BYTES_MAX};
-use crate::ports::checker::{ClaimChecker, Claimed, Extra, Failure, Refusal};
+use crate::ports::checker::{ClaimChecker, Claimed, Extra, Failure, Found, Refusal};
 use crate::ports::rng::draw;
 use crate::ports::store::Freshness;
 use crate::tables::{AVATARS, AvatarRow, CLAIM_UUIDS};
@@ -31,6 +31,7 @@ struct Verified {
     signature: Vec<u8>,
     alt_id: String,
     location: String,
+    dnssec: Option<bool>,
 }
 
 impl Claims<'_> {
@@ -98,6 +99,7 @@ impl Claims<'_> {
             kid: verified.kid,
             alt_id: verified.alt_id,
             location: verified.location,
+            dnssec: verified.dnssec,
             recheck_after: super::row::recheck_after(self.0),
             archiving: self.archiving(),
             stamp: Stamp {
@@ -161,11 +163,8 @@ impl Claims<'_> {
         signing: &Signing<'_>,
         end: Duration,
     ) -> Result<Verified, ClaimError> {
-        let (candidates, alt_id, location) = match claim.action {
-            ClaimAction::Create => {
-                let found = self.look(checker, claim, end).await?;
-                (found.signatures, found.alt_id, found.location)
-            }
+        let found = match claim.action {
+            ClaimAction::Create => self.look(checker, claim, end).await?,
             ClaimAction::Delete => {
                 let location = claim.location.unwrap_or_default().to_owned();
                 if let Some(signature) = checker.delete_by_wallet(claim) {
@@ -174,26 +173,33 @@ impl Claims<'_> {
                         signature: signature?,
                         alt_id: String::new(),
                         location,
+                        dnssec: None,
                     });
                 }
                 let signature = claim.extra.signature.clone();
                 let missing = "bad signature: a delete needs extra.signature by the avatar";
                 let signature =
                     signature.ok_or_else(|| Refusal::new(Failure::BadSignature, missing))?;
-                (vec![signature], String::new(), location)
+                Found {
+                    signatures: vec![signature],
+                    alt_id: String::new(),
+                    location,
+                    dnssec: None,
+                }
             }
         };
-        let Some(signature) = signed_by(claim.avatar, claim.payload, &candidates) else {
-            if let Some(fault) = form_fault(&candidates) {
+        let Some(signature) = signed_by(claim.avatar, claim.payload, &found.signatures) else {
+            if let Some(fault) = form_fault(&found.signatures) {
                 return Err(fault.into());
             }
-            return Err(self.mismatch(signing, &candidates).await?);
+            return Err(self.mismatch(signing, &found.signatures).await?);
         };
         Ok(Verified {
             kid: claim.avatar.kid(),
             signature: signature.as_bytes().to_vec(),
-            alt_id,
-            location,
+            alt_id: found.alt_id,
+            location: found.location,
+            dnssec: found.dnssec,
         })
     }
 }

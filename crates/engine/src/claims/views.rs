@@ -156,6 +156,9 @@ pub struct ChainLink {
     pub change_id: Option<u64>,
     /// What opens the commitment in its entry.
     pub opening: Opening,
+    /// Whether a resolver said, when the link was accepted, that DNSSEC covers the record that shows it;
+    /// `None` where that is not known.
+    pub dnssec: Option<bool>,
 }
 
 /// A link in the feed of changes.

@@ -119,6 +119,9 @@ pub struct Found {
     pub alt_id: String,
     /// Where the post is, as the chain keeps it.
     pub location: String,
+    /// Whether a resolver said that DNSSEC covers what was found (its AD bit); `None` where none was
+    /// asked, or did not say.
+    pub dnssec: Option<bool>,
 }
 
 /// A claim is not shown to be true.

@@ -58,6 +58,24 @@ async fn check(world: &World) -> Vec<Change> {
 }
 
 #[tokio::test]
+async fn what_a_resolver_says_of_dnssec_is_noted_beside_the_link() {
+    let (town, alice) = (Town::new().await, Persona::new(1));
+    let dns = town.service("dns");
+    let told = [None, Some(true), Some(false)];
+    for (number, dnssec) in told.into_iter().enumerate() {
+        dns.with(|state| state.dnssec = dnssec);
+        town.create(&alice, "dns", &format!("{number}.example"))
+            .await;
+    }
+    // The bytes that the log commits to are those of the link alone.
+    let changes = check(&town.worlds[0]).await;
+    assert!(changes.iter().map(|change| change.link.dnssec).eq(told));
+    let chain = town.engine().claims().chain(&alice.avatar(), 1, 10).await;
+    let links = chain.unwrap().links;
+    assert!(links.iter().map(|link| link.dnssec).eq(told));
+}
+
+#[tokio::test]
 async fn links_of_names_have_no_number_and_those_of_avatars_have_the_next() {
     let town = Town::new().await;
     let (alice, bob) = (Persona::new(1), Persona::new(2));

@@ -46,6 +46,8 @@ pub(crate) struct State {
     /// Checks it was asked for, and how many of them in the background.
     pub(crate) asked: usize,
     pub(crate) in_background: usize,
+    /// What a resolver says of the records.
+    pub(crate) dnssec: Option<bool>,
     /// What it says the account's other name is.
     pub(crate) alt_ids: BTreeMap<String, String>,
 }
@@ -176,6 +178,7 @@ impl ClaimChecker for Service {
             signatures,
             alt_id: alt_id.unwrap_or_else(|| claim.identity.to_owned()),
             location: claim.location.unwrap_or_default().to_owned(),
+            dnssec: self.with(|state| state.dnssec),
         })
     }
 

@@ -233,7 +233,7 @@ impl World {
             ),
             "dns" => (
                 format!("/dns?type=TXT&name={identity}"),
-                json!({"Status": 0, "Answer": [{"type": 16, "data": format!("\"{text}\"")}]}),
+                json!({"Status": 0, "AD": true, "Answer": [{"type": 16, "data": format!("\"{text}\"")}]}),
                 "",
             ),
             "keybase" => (
@@ -428,7 +428,12 @@ fn a_domain_is_one_account_however_it_is_written() {
         assert_eq!(world.exists(&own, ("dns", spelling)).0, 200, "{spelling}");
     }
     give_up(&world, &key, ("dns", "b\u{fc}cher.example"));
-    changes(&world, 3);
+    // The resolver's word stands beside a link that it showed, and nowhere else.
+    let said: Vec<Value> = changes(&world, 3)
+        .iter()
+        .map(|link| link["log"]["dnssec"].clone())
+        .collect();
+    assert_eq!(said, [json!(true), json!(true), Value::Null]);
 }
 
 #[test]
