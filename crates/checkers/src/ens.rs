@@ -1,18 +1,22 @@
 //! ENS: a text record of the name, asked of a node of Ethereum.
 //!
 //! Names are ASCII here: whether two names in other letters are the same takes tables that wallets do
-//! not agree about, and one that looks like another may be anybody's. Resolvers that answer for
-//! whole domains (ENSIP-10) or send elsewhere (EIP-3668) are not asked.
+//! not agree about, and one that looks like another may be anybody's.
+//!
+//! Who answers for a name is its own resolver, or that of the nearest name above it that has one, if it
+//! answers for whole domains (ENSIP-10). A resolver that sends elsewhere for its answer (EIP-3668) is
+//! not followed: it chooses any host there is, and only a contract of its own could say whether the
+//! answer is right. Whoever claims such a name is told so.
+
+mod abi;
 
 use async_trait::async_trait;
-use crypto::digest::keccak256;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use engine::nextid;
 use engine::ports::checker::{CheckWorld, ClaimChecker, Claimed, Failure, Found, Needs, Refusal};
 use engine::ports::fetch::{Request, Upstream};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ask::{Ask, refuse};
 use crate::names::ETHEREUM_RPC;
@@ -20,17 +24,15 @@ use crate::post::{Alphabet, any_location, found, lower};
 
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 255;
+/// Parts of a name: each may be one more question.
+const PARTS_MAX: usize = 8;
 /// The registry of ENS.
 const REGISTRY: &str = "0x00000000000c2e074ec69a0dfb2997ba6c7d2e1e";
 /// The text record.
 const RECORD: &str = "id.next.proof";
-/// `resolver(bytes32)` and `text(bytes32,string)`: the first four bytes of their Keccak-256.
-const RESOLVER: &str = "0178b8bf";
-const TEXT: &str = "59d1d43c";
-/// Bytes of a word of the ABI.
-const WORD: usize = 32;
-/// Longest record.
-const RECORD_BYTES_MAX: usize = 4096;
+/// How nodes say that a contract reverted: by a code, or by a word.
+const REVERTED: i64 = 3;
+const REVERT: &str = "revert";
 
 /// Checks names of ENS.
 pub struct Ens;
@@ -38,7 +40,15 @@ pub struct Ens;
 #[derive(Deserialize)]
 struct Answer {
     result: Option<String>,
-    error: Option<IgnoredAny>,
+    error: Option<Value>,
+}
+
+/// What came of calling a contract.
+enum Called {
+    /// The bytes it returned.
+    Returned(Vec<u8>),
+    /// It ended without a result, for this reason of its own.
+    Reverted(Vec<u8>),
 }
 
 #[async_trait]
@@ -54,16 +64,16 @@ impl ClaimChecker for Ens {
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let name = lower(identity, "ENS", NAME_CHARS_MAX, fits)?;
-        if name.contains('.') && name.split('.').all(|label| !label.is_empty()) {
+        let is_of_parts = (2..=PARTS_MAX).contains(&name.split('.').count());
+        if is_of_parts && name.split('.').all(|label| !label.is_empty()) {
             Ok(name)
         } else {
-            refuse(
-                Failure::Malformed,
-                "that is no name of ENS: it has two parts or more",
-            )
+            let reason = format!("that is no name of ENS: it has two to {PARTS_MAX} parts");
+            refuse(Failure::Malformed, reason)
         }
     }
 
+    /// Three calls, and one more for each part of the name that has no resolver.
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {
         let missing = format!("{} has no text record {RECORD}", claim.identity);
         let ask = Ask {
@@ -71,14 +81,67 @@ impl ClaimChecker for Ens {
             who: "Ethereum",
             missing: &missing,
         };
-        let node = HEXLOWER.encode(&namehash(claim.identity));
-        let resolver = call(&ask, REGISTRY, format!("0x{RESOLVER}{node}")).await?;
-        let resolver = address(&resolver).ok_or_else(|| ask.not_found())?;
-        let data = format!("0x{TEXT}{node}{}", text_argument());
-        let answer = call(&ask, &resolver, data).await?;
-        let record = text(&answer).ok_or_else(|| ask.not_found())?;
+        let record = record(&ask, claim.identity).await?;
         let signatures = posted(&record, claim)?;
         Ok(found(signatures, claim.identity, any_location(claim)))
+    }
+}
+
+/// The text record of a name.
+async fn record(ask: &Ask<'_>, name: &str) -> Result<String, Refusal> {
+    let (resolver, of) = resolver(ask, name).await?;
+    let question = abi::text_of(name, RECORD);
+    let answer = if is_extended(ask, &resolver).await? {
+        let wrapped = returned(ask, &resolver, &abi::resolve(name, &question), name).await?;
+        abi::bytes(&wrapped).map(<[u8]>::to_vec)
+    } else if of == name {
+        Some(returned(ask, &resolver, &question, name).await?)
+    } else {
+        // It answers for its own name only.
+        None
+    };
+    let record = answer.and_then(|answer| abi::text(&answer));
+    record.ok_or_else(|| ask.not_found())
+}
+
+/// The resolver of a name or of the nearest one above it that has one, and whose it is.
+async fn resolver<'n>(ask: &Ask<'_>, name: &'n str) -> Result<(String, &'n str), Refusal> {
+    let mut of = name;
+    loop {
+        let Called::Returned(answer) = call(ask, REGISTRY, &abi::resolver_of(of)).await? else {
+            return Err(ask.nonsense());
+        };
+        if let Some(resolver) = abi::address(&answer) {
+            return Ok((resolver, of));
+        }
+        (_, of) = of.split_once('.').ok_or_else(|| ask.not_found())?;
+    }
+}
+
+/// Whether a resolver answers for whole domains. One that has never heard of interfaces does not.
+async fn is_extended(ask: &Ask<'_>, resolver: &str) -> Result<bool, Refusal> {
+    Ok(match call(ask, resolver, &abi::is_extended()).await? {
+        Called::Returned(answer) => abi::is_true(&answer),
+        Called::Reverted(_) => false,
+    })
+}
+
+/// What a resolver returns to a question about a name.
+async fn returned(
+    ask: &Ask<'_>,
+    resolver: &str,
+    question: &[u8],
+    name: &str,
+) -> Result<Vec<u8>, Refusal> {
+    match call(ask, resolver, question).await? {
+        Called::Returned(answer) => Ok(answer),
+        Called::Reverted(with) if with.starts_with(&abi::OFFCHAIN_LOOKUP) => {
+            let reason = format!(
+                "{name} keeps its records off Ethereum (EIP-3668), where this server does not look"
+            );
+            refuse(Failure::ForbiddenAddress, reason)
+        }
+        Called::Reverted(_) => Err(ask.nonsense()),
     }
 }
 
@@ -95,8 +158,9 @@ fn posted(record: &str, claim: &Claimed<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
     }
 }
 
-/// Calls a contract; the bytes it returns.
-async fn call(ask: &Ask<'_>, to: &str, data: String) -> Result<Vec<u8>, Refusal> {
+/// Calls a contract.
+async fn call(ask: &Ask<'_>, to: &str, question: &[u8]) -> Result<Called, Refusal> {
+    let data = format!("0x{}", HEXLOWER.encode(question));
     let body = json!({
         "jsonrpc": "2.0",
         "id": 1,
@@ -113,60 +177,33 @@ async fn call(ask: &Ask<'_>, to: &str, data: String) -> Result<Vec<u8>, Refusal>
     let answer: Answer = ask.json(&fetched.body)?;
     match (answer.result, answer.error) {
         (Some(result), None) => {
-            let digits = result.strip_prefix("0x").ok_or_else(|| ask.nonsense())?;
-            let bytes = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
-            bytes.map_err(|_| ask.nonsense())
+            let bytes = unhex(&result).ok_or_else(|| ask.nonsense())?;
+            Ok(Called::Returned(bytes))
         }
+        (None, Some(error)) if is_revert(&error) => Ok(Called::Reverted(revert_data(&error))),
         (_, _) => Err(ask.nonsense()),
     }
 }
 
-/// The node of a name (EIP-137).
-fn namehash(name: &str) -> [u8; WORD] {
-    name.rsplit('.').fold([0; WORD], |node, label| {
-        let label = keccak256(&[label.as_bytes()]);
-        keccak256(&[&node, &label])
-    })
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("0x")?;
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()
 }
 
-/// The record's name as the second argument: where it starts, its length, its bytes.
-fn text_argument() -> String {
-    let mut bytes = RECORD.as_bytes().to_vec();
-    bytes.resize(WORD, 0);
-    format!(
-        "{:064x}{:064x}{}",
-        2 * WORD,
-        RECORD.len(),
-        HEXLOWER.encode(&bytes)
-    )
+/// Whether the contract failed, and not the node: nodes have a code for that, or a word.
+fn is_revert(error: &Value) -> bool {
+    let says = |member: &str| error.get(member).and_then(Value::as_str);
+    let has_word = |text: &str| text.to_ascii_lowercase().contains(REVERT);
+    error.get("code").and_then(Value::as_i64) == Some(REVERTED)
+        || says("message").is_some_and(has_word)
+        || says("data").is_some_and(has_word)
 }
 
-/// The address in a word; `None` for none.
-fn address(word: &[u8]) -> Option<String> {
-    let (zeros, address) = word.get(..WORD)?.split_at_checked(12)?;
-    let is_address = zeros.iter().all(|byte| *byte == 0) && address.iter().any(|byte| *byte != 0);
-    is_address.then(|| format!("0x{}", HEXLOWER.encode(address)))
-}
-
-/// The text in an answer: where it starts, its length, its bytes. `None` for an empty one.
-fn text(answer: &[u8]) -> Option<String> {
-    let at = number(answer, 0)?;
-    let length = number(answer, at)?;
-    let start = at.checked_add(WORD)?;
-    let bytes = answer.get(start..start.checked_add(length)?)?;
-    let fits = (1..=RECORD_BYTES_MAX).contains(&length);
-    fits.then(|| String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// A word as a number of bytes.
-fn number(answer: &[u8], at: usize) -> Option<usize> {
-    let word = answer.get(at..at.checked_add(WORD)?)?;
-    let (zeros, low) = word.split_at_checked(WORD.checked_sub(8)?)?;
-    let low = u64::from_be_bytes(low.try_into().ok()?);
-    zeros
-        .iter()
-        .all(|byte| *byte == 0)
-        .then_some(usize::try_from(low).ok()?)
+/// What it reverted with; some nodes put a word before it. Empty where that cannot be read.
+fn revert_data(error: &Value) -> Vec<u8> {
+    let data = error.get("data").and_then(Value::as_str);
+    let hex = data.and_then(|data| data.get(data.find("0x")?..));
+    hex.and_then(unhex).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -174,45 +211,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_are_those_of_the_standard() {
-        for (name, node) in [
+    fn nodes_say_in_several_ways_that_a_contract_reverted() {
+        for (error, with) in [
             (
-                "eth",
-                "93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae",
+                json!({"code": 3, "message": "execution reverted", "data": "0x556F1830ab"}),
+                Some(vec![0x55, 0x6f, 0x18, 0x30, 0xab]),
             ),
             (
-                "foo.eth",
-                "de9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f",
+                json!({"code": -32000, "message": "execution reverted"}),
+                Some(vec![]),
             ),
+            (
+                json!({"code": -32015, "message": "VM execution error.", "data": "Reverted 0x08c379a0"}),
+                Some(vec![0x08, 0xc3, 0x79, 0xa0]),
+            ),
+            (json!({"code": 3, "data": {"message": "x"}}), Some(vec![])),
+            (json!({"code": 3, "data": "0xabc"}), Some(vec![])),
+            (json!({"code": -32005, "message": "limit exceeded"}), None),
+            (
+                json!({"code": -32603, "message": "Internal error", "data": "0x"}),
+                None,
+            ),
+            (json!("reverted"), None),
+            (json!(3), None),
         ] {
-            assert_eq!(HEXLOWER.encode(&namehash(name)), node, "{name}");
+            let told = is_revert(&error).then(|| revert_data(&error));
+            assert_eq!(told, with, "{error}");
         }
-        let selector = |signature: &str| {
-            let hash = HEXLOWER.encode(&keccak256(&[signature.as_bytes()]));
-            hash.get(..8).map(str::to_owned)
-        };
-        assert_eq!(selector("resolver(bytes32)").as_deref(), Some(RESOLVER));
-        assert_eq!(selector("text(bytes32,string)").as_deref(), Some(TEXT));
-    }
-
-    #[test]
-    fn answers_of_contracts_are_read_within_their_bounds() {
-        let mut answer = vec![0; 96];
-        answer[31] = 32;
-        answer[63] = 3;
-        answer[64..67].copy_from_slice(b"abc");
-        assert_eq!(text(&answer).as_deref(), Some("abc"));
-        answer[63] = 0;
-        assert_eq!(text(&answer), None);
-        answer[63] = 33;
-        assert_eq!(text(&answer), None);
-        answer[56..64].fill(0xff);
-        assert_eq!(text(&answer), None);
-        answer[24..32].fill(0xff);
-        assert_eq!(text(&answer), None);
-        assert_eq!(text(&[]), None);
-        assert_eq!(address(&[0; 32]), None);
-        assert_eq!(address(&[1; 32]), None);
-        assert_eq!(address(&[0; 31]), None);
     }
 }

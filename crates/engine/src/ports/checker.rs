@@ -156,7 +156,7 @@ pub enum Failure {
     Limited,
     /// The answer is longer than any post.
     TooLarge,
-    /// The host is none of the public network.
+    /// It is where this server does not go, such as at a host that is none of the public network.
     ForbiddenAddress,
 }
 
