@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::ask::{Ask, refuse, shown};
 use crate::names::ACTIVITYPUB;
-use crate::post::{Alphabet, found, location, on_line, same};
+use crate::post::{Alphabet, found, location, on_line, same, upstream_at};
 
 /// What stands before the signature, at the start of a line.
 const PREFIX: &str = "Signature: ";
@@ -100,6 +100,13 @@ impl ClaimChecker for ActivityPub {
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
         let trimmed = identity.trim_matches('@');
         account(trimmed).map(|_| trimmed.to_owned())
+    }
+
+    fn upstream(&self, identity: &str) -> String {
+        upstream_at(
+            self.service(),
+            account(identity).map(|account| account.host),
+        )
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {

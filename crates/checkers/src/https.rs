@@ -14,7 +14,7 @@ use engine::ports::fetch::{Fetched, Request, Upstream};
 
 use crate::ask::{Ask, refuse};
 use crate::names::HTTPS;
-use crate::post::{domain, file_name, found, in_file, in_unicode};
+use crate::post::{domain, file_name, found, in_file, in_unicode, upstream_at};
 
 /// Types of HTML, without their parameters.
 const HTML_KINDS: [&str; 2] = ["text/html", "application/xhtml+xml"];
@@ -38,6 +38,10 @@ impl ClaimChecker for Https {
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
         domain(identity).map(|domain| domain.to_string())
+    }
+
+    fn upstream(&self, identity: &str) -> String {
+        upstream_at(self.service(), domain(identity))
     }
 
     async fn check(&self, claim: &Claimed<'_>, world: &CheckWorld<'_>) -> Result<Found, Refusal> {

@@ -209,6 +209,14 @@ pub(crate) fn domain(identity: &str) -> Result<Domain, Refusal> {
     })
 }
 
+/// Who is asked about accounts at a host: one that is silent is none of the others' business.
+pub(crate) fn upstream_at(service: &str, host: Result<Domain, Refusal>) -> String {
+    match host {
+        Ok(host) => format!("{service}@{host}"),
+        Err(_) => service.to_owned(),
+    }
+}
+
 /// A domain as people write it: the other name of an account that is one, by which it is found too.
 /// The same in ASCII where that is longer than another name may be.
 pub(crate) fn in_unicode(domain: &Domain) -> String {

@@ -1,7 +1,7 @@
 //! Keybase and web sites: a file named after the avatar's key.
 
-use checkers::{Https, Keybase};
-use engine::ports::checker::Failure;
+use checkers::{ActivityPub, Https, Keybase};
+use engine::ports::checker::{ClaimChecker, Failure};
 
 use crate::battery::{Case, NO_NAMES, normalised};
 use crate::fake::Reply;
@@ -171,6 +171,21 @@ async fn a_file_of_another_avatar_shows_nothing() {
         let damaged = good().replaced("\"signature\": \"", "\"signature\": \"*");
         assert_eq!(case.failure(damaged).await, Failure::BadSignature);
     }
+}
+
+#[test]
+fn hosts_that_people_name_are_asked_each_for_itself() {
+    for (checker, user) in [(&Https as &dyn ClaimChecker, ""), (&ActivityPub, "alice@")] {
+        let at = |host: &str| checker.upstream(&format!("{user}{host}"));
+        assert_ne!(at("a.example"), at("b.example"));
+        assert_eq!(at("B\u{fc}cher.example"), at("xn--bcher-kva.example"));
+        assert_eq!(at("what is no host"), checker.service());
+    }
+    assert_eq!(
+        ActivityPub.upstream("bob@a.example"),
+        "activitypub@a.example"
+    );
+    assert_eq!(Keybase.upstream("alice"), "keybase");
 }
 
 #[tokio::test]
