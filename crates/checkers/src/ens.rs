@@ -30,9 +30,9 @@ const PARTS_MAX: usize = 8;
 const REGISTRY: &str = "0x00000000000c2e074ec69a0dfb2997ba6c7d2e1e";
 /// The text record.
 const RECORD: &str = "id.next.proof";
-/// How nodes say that a contract reverted: by a code, or by a word.
+/// How nodes say that a contract gave up: by a code, or by words.
 const REVERTED: i64 = 3;
-const REVERT: &str = "revert";
+const GAVE_UP: [&str; 3] = ["revert", "invalid opcode", "invalid jump"];
 
 /// Checks names of ENS.
 pub struct Ens;
@@ -193,7 +193,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 /// Whether the contract failed, and not the node: nodes have a code for that, or a word.
 fn is_revert(error: &Value) -> bool {
     let says = |member: &str| error.get(member).and_then(Value::as_str);
-    let has_word = |text: &str| text.to_ascii_lowercase().contains(REVERT);
+    let has_word = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        GAVE_UP.iter().any(|word| text.contains(word))
+    };
     error.get("code").and_then(Value::as_i64) == Some(REVERTED)
         || says("message").is_some_and(has_word)
         || says("data").is_some_and(has_word)
@@ -231,6 +234,10 @@ mod tests {
             (
                 json!({"code": -32603, "message": "Internal error", "data": "0x"}),
                 None,
+            ),
+            (
+                json!({"code": -32000, "message": "invalid opcode: INVALID"}),
+                Some(vec![]),
             ),
             (json!("reverted"), None),
             (json!(3), None),

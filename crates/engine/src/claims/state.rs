@@ -275,8 +275,8 @@ mod tests {
                     Verdict::Contradicted(why) => last = Some((now.0, true, why.clone())),
                     Verdict::Doubtful(why) => {
                         let is_invalid = last.as_ref().is_some_and(|(_, invalid, _)| *invalid);
-                        let doubted = PAGE_DOUBTED.as_millis() as u64;
-                        if is_invalid || page.is_some_and(|since| now.0 >= since + doubted) {
+                        let is_over = |since| now >= UnixMillis(since).plus(PAGE_DOUBTED);
+                        if is_invalid || page.is_some_and(is_over) {
                             last = Some((now.0, true, why.clone()));
                         } else {
                             page = page.or(Some(now.0));
