@@ -11,6 +11,7 @@ import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import puppeteer from "puppeteer-core";
 
+import { Elsewhere, useAccounts } from "./accounts.mjs";
 import { WEIGHT_MAX, complaints, invalid, overflow, strangers, tab, violations } from "./look.mjs";
 import { Report } from "./report.mjs";
 import { Server, toxId } from "./server.mjs";
@@ -259,6 +260,19 @@ async function scan(browser, server) {
   await close();
 }
 
+// A server whose services are on this machine. Time makes some of its claims old meanwhile.
+async function accounts(browser) {
+  const elsewhere = await Elsewhere.start(BINARY);
+  try {
+    await report.run("claims of accounts", () => elsewhere.populate(report));
+    await report.run("accounts without JavaScript", () => useAccounts(browser, elsewhere, report));
+    await report.run("claims that age", () => elsewhere.settle(report));
+    await report.run("every page of accounts", () => walk(browser, elsewhere.server, elsewhere.pages()));
+  } finally {
+    await elsewhere.stop();
+  }
+}
+
 // A server that has had enough of us, and one where nobody is.
 async function limits(browser) {
   const server = await Server.start(BINARY, ["web.title=A quiet place", "web.contact=mailto:admin@names.example"]);
@@ -326,6 +340,7 @@ async function main() {
     await report.run("forms without JavaScript", () => useForms(browser, server));
     await report.run("a forged form", () => forge(browser, server));
     await report.run("every page", () => walk(browser, server, PAGES));
+    await accounts(browser);
     await report.run("barcodes", () => scan(browser, server));
     await report.run("limits", () => limits(browser));
     await report.run("controls", () => controls(browser, server));
