@@ -16,6 +16,7 @@ mod group;
 mod handle;
 pub(crate) mod journal;
 pub(crate) mod marks;
+mod queue;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -40,11 +41,12 @@ use crate::cache::{Lifetime, Record, RecordCache};
 use crate::clock::{Clock, Stopwatch, system_clock};
 use crate::{OpenError, Options, limits};
 pub use check::{Damage, Report, check};
-use committer::{Committer, Job, State};
+use committer::{Committer, State};
 pub(crate) use directory::exists;
 use directory::{Directory, Holds};
 use disk::{Disk, RealDisk};
 use handle::Handle;
+use queue::Job;
 use recovery::Opened;
 
 /// Number fjall gives to the keyspace `sys`, the first one made.
@@ -169,6 +171,7 @@ impl EmbeddedStore {
             engine_cache_bytes: options.engine_cache_bytes,
             reserve_bytes: options.reserve_bytes,
             was_short: false,
+            last_group: 0,
             syncs: Stopwatch(options.on_sync),
         };
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE_BATCHES_MAX);

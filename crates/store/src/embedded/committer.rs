@@ -8,23 +8,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use engine::ports::store::{Batch, CommitError, Health, Version};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use engine::ports::store::{CommitError, Health, Version};
 
 use super::directory::Directory;
 use super::disk::Disk;
 use super::group::{Group, Writes};
 use super::handle::{Counters, Handle, io_error};
 use super::marks::Marks;
+use super::queue::{Job, take_group};
 use super::recovery::{self, Opened};
 use super::{Access, Shared};
+use crate::OpenError;
 use crate::clock::Stopwatch;
-use crate::{OpenError, limits};
 
-/// Most batches in one group, hence in one sync.
-const GROUP_BATCHES_MAX: usize = 512;
-/// A group is closed when it holds this many bytes.
-const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How often a paused store looks for space.
 const PAUSE_CHECK: Duration = Duration::from_millis(500);
 /// Free bytes without which an engine that was refused a write is not opened anew: until then the
@@ -32,14 +28,6 @@ const PAUSE_CHECK: Duration = Duration::from_millis(500);
 const REOPEN_BYTES_MIN: usize = 1 << 20;
 /// How long to wait for running reads before the engine is opened anew.
 const READS_DONE_WAIT: Duration = Duration::from_secs(5);
-
-/// A batch in the queue.
-pub(crate) struct Job {
-    pub(crate) batch: Batch,
-    pub(crate) reply: oneshot::Sender<Result<Version, CommitError>>,
-    /// The batch's share of the queue, given back when the job is done.
-    pub(crate) share: OwnedSemaphorePermit,
-}
 
 pub(crate) struct Committer {
     pub(crate) directory: Directory,
@@ -52,6 +40,8 @@ pub(crate) struct Committer {
     pub(crate) reserve_bytes: Option<u64>,
     /// Whether space was short at any moment since the engine was opened.
     pub(crate) was_short: bool,
+    /// Batches of the last group.
+    pub(crate) last_group: usize,
     pub(crate) syncs: Stopwatch,
 }
 
@@ -92,8 +82,9 @@ impl Committer {
                 },
             };
             let jobs = first
-                .map(|first| take_group(first, queue))
+                .map(|first| take_group(first, self.last_group, queue))
                 .unwrap_or_default();
+            self.last_group = jobs.len();
             self.serve(jobs);
         }
         self.directory
@@ -366,17 +357,6 @@ impl Committer {
             State::Stopped(why) => Health::ReadOnly(why.clone()),
         });
     }
-}
-
-fn take_group(first: Job, queue: &Receiver<Job>) -> Vec<Job> {
-    let mut bytes = limits::byte_count(&first.batch);
-    let mut jobs = vec![first];
-    while jobs.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-        let Ok(job) = queue.try_recv() else { break };
-        bytes += limits::byte_count(&job.batch);
-        jobs.push(job);
-    }
-    jobs
 }
 
 fn answer(job: Job, outcome: Result<Version, CommitError>) {
