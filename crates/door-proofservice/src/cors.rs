@@ -7,8 +7,8 @@ use axum::http::header::{
     ACCESS_CONTROL_MAX_AGE, ORIGIN,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use httpkit::around::{Answer, Around};
 
 const ANYBODY: HeaderValue = HeaderValue::from_static("*");
 const METHODS: &str = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS";
@@ -17,18 +17,30 @@ const HEADERS: &str = "Origin,Content-Length,Content-Type";
 const MAX_AGE_S: &str = "43200";
 
 /// Answers preflights, and lets a page read every other answer.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    if let Some(answer) = preflight(request.method(), request.headers()) {
-        return answer;
+#[derive(Clone)]
+pub(crate) struct Cors;
+
+impl Around for Cors {
+    fn answer<F>(
+        &self,
+        request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Response> + Send + 'static
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let has_origin = request.headers().contains_key(ORIGIN);
+        let preflight = preflight(request.method(), request.headers());
+        let answer = Answer::or(preflight, || inner(request));
+        async move {
+            let mut response = answer.wait().await;
+            if has_origin {
+                let headers = response.headers_mut();
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
+            }
+            response
+        }
     }
-    let has_origin = request.headers().contains_key(ORIGIN);
-    let mut response = next.run(request).await;
-    if has_origin {
-        response
-            .headers_mut()
-            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANYBODY);
-    }
-    response
 }
 
 /// The answer to a browser that asks what it may do; `None` for any other request.

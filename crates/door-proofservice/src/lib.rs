@@ -29,9 +29,9 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
+use httpkit::around;
 use httpkit::limits::{BodyPolicy, BodyProblem};
 
 use error::Refusal;
@@ -94,5 +94,5 @@ httpkit::routes! { State, fallback => unlisted::wrong_method;
 /// The door whole: [`router`], open to pages of every origin. [`unlisted`] answers what reaches no
 /// route.
 pub fn door(state: State) -> Router {
-    router(state).layer(from_fn(cors::layer))
+    around::put(router(state), cors::Cors)
 }

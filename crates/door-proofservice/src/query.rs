@@ -56,6 +56,9 @@ fn pair(pair: &str) -> Option<(String, String)> {
 
 /// `None` when a `%` is not followed by two hexadecimal digits.
 fn unescaped(text: &str) -> Option<String> {
+    if !text.contains(['%', '+']) {
+        return Some(text.to_owned());
+    }
     let mut after_percent = text.split('%').skip(1);
     let is_whole = after_percent.all(|rest| {
         let digits = rest.as_bytes().get(..2);

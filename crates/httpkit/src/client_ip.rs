@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::around::{self, Around};
 use crate::clock::{Clock, Pace};
 use crate::fault::Fault;
 use crate::forwarding;
@@ -193,6 +193,14 @@ impl ClientPolicy {
         forwarding::forwarded_for(headers, |hop| self.trusted.contain_address(hop))
     }
 
+    /// Adds the context to a request that has a [`ConnectInfo`].
+    pub(crate) fn add_context(&self, request: &mut Request) {
+        if let Some(connection) = request.extensions().get::<ConnectInfo>().copied() {
+            let context = self.resolve(connection, request.headers());
+            request.extensions_mut().insert(context);
+        }
+    }
+
     /// What the operator should be told about this request, if it is time to say so again.
     fn notice(&self, trusted: bool, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<String> {
         let header = forwarding::read_header(headers)?;
@@ -217,19 +225,21 @@ impl ClientPolicy {
 /// Makes [`ClientContext`] available to every handler and inner layer of `router`. A request
 /// without a [`ConnectInfo`] gets none, and a handler that asks for it answers 500.
 pub fn with_client_context(router: Router, policy: Arc<ClientPolicy>) -> Router {
-    router.layer(from_fn_with_state(policy, add_context))
+    around::put(router, policy)
 }
 
-async fn add_context(
-    State(policy): State<Arc<ClientPolicy>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    if let Some(connection) = request.extensions().get::<ConnectInfo>().copied() {
-        let context = policy.resolve(connection, request.headers());
-        request.extensions_mut().insert(context);
+impl Around for Arc<ClientPolicy> {
+    fn answer<F>(
+        &self,
+        mut request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Response> + Send + 'static
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        self.add_context(&mut request);
+        inner(request)
     }
-    next.run(request).await
 }
 
 /// An address is a network of one. Networks of mapped addresses become IPv4 networks, as the

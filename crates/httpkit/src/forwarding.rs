@@ -3,36 +3,43 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
+use axum::http::header::{FORWARDED, VIA};
+use axum::http::{HeaderMap, HeaderName};
 
-/// Headers we read, in lower case and as people write them.
-const READ: [(&str, &str); 5] = [
-    ("x-forwarded-for", "X-Forwarded-For"),
-    ("x-real-ip", "X-Real-IP"),
-    ("x-forwarded-proto", "X-Forwarded-Proto"),
-    ("x-scheme", "X-Scheme"),
-    ("forwarded", "Forwarded"),
+/// Headers we read, and how people write them.
+static READ: [(HeaderName, &str); 5] = [
+    (
+        HeaderName::from_static("x-forwarded-for"),
+        "X-Forwarded-For",
+    ),
+    (HeaderName::from_static("x-real-ip"), "X-Real-IP"),
+    (
+        HeaderName::from_static("x-forwarded-proto"),
+        "X-Forwarded-Proto",
+    ),
+    (HeaderName::from_static("x-scheme"), "X-Scheme"),
+    (FORWARDED, "Forwarded"),
 ];
 
 /// Other headers that betray a proxy.
-const TRACES: [&str; 5] = [
-    "via",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-ssl",
+static TRACES: [HeaderName; 5] = [
+    VIA,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
 ];
 
 /// A header of [`READ`] that is present, as people write it.
 pub(crate) fn read_header(headers: &HeaderMap) -> Option<&'static str> {
     READ.iter()
-        .find(|(name, _)| headers.contains_key(*name))
+        .find(|(name, _)| headers.contains_key(name))
         .map(|(_, written)| *written)
 }
 
 /// Whether any header says that the request went through a proxy.
 pub(crate) fn was_forwarded(headers: &HeaderMap) -> bool {
-    read_header(headers).is_some() || TRACES.iter().any(|name| headers.contains_key(*name))
+    read_header(headers).is_some() || TRACES.iter().any(|name| headers.contains_key(name))
 }
 
 /// Whether the last hop says that its client used TLS. A proxy usually sets one of the three
@@ -283,17 +290,17 @@ mod tests {
 
     #[test]
     fn every_trace_of_a_proxy_counts() {
-        let empty = |name| {
-            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(""))])
+        let empty = |name: &HeaderName| {
+            HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(""))])
         };
         assert!(!was_forwarded(&headers(
             "host: localhost | x-request-id: a"
         )));
-        for (name, written) in READ {
-            assert_eq!(read_header(&empty(name)), Some(written));
+        for (name, written) in &READ {
+            assert_eq!(read_header(&empty(name)), Some(*written));
             assert!(was_forwarded(&empty(name)));
         }
-        for name in TRACES {
+        for name in &TRACES {
             assert_eq!(read_header(&empty(name)), None);
             assert!(was_forwarded(&empty(name)));
         }

@@ -5,6 +5,7 @@
 //! caller through [`client_ip::ClientContext`]. The server merges the doors' routers, puts
 //! [`stack::wrap`] around the result, and inserts a [`client_ip::ConnectInfo`] into every request.
 
+pub mod around;
 pub mod client_ip;
 pub mod clock;
 pub mod csrf;

@@ -10,11 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
 use crate::client_ip::ClientContext;
@@ -28,7 +26,7 @@ const ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's id: the one it came with in `x-request-id`, if that is 1 to 64 of
 /// `A-Z a-z 0-9 . _ -`, or else one of ours. The answer carries it in the same header. A handler
-/// may take it as an argument; it is empty outside [`with_request_log`].
+/// may take it as an argument; it is empty outside [`stack::wrap`](crate::stack::wrap).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
@@ -115,6 +113,52 @@ impl RequestLog {
         }
     }
 
+    /// Gives a request, in which a [`ClientContext`] was put before, its [`RequestId`].
+    pub(crate) fn begin(&self, request: &mut Request) -> Begun {
+        let id = self.id(request.headers());
+        request.extensions_mut().insert(id.clone());
+        Begun {
+            started_us: self.clock.micros(),
+            id,
+            method: request.method().clone(),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            client: request.extensions().get::<ClientContext>().copied(),
+        }
+    }
+
+    /// Counts the request, writes its line, and logs the [`Fault`] its answer carries as an error. The
+    /// duration ends when the answer's head is ready; a streamed body comes after it.
+    pub(crate) fn end(&self, begun: &Begun, mut response: Response) -> Response {
+        let id = &begun.id;
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(ID_HEADER, value);
+        }
+        if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+            tracing::error!(req_id = %id, error = %fault, "request failed: {fault}");
+        }
+        let path = begun.route.as_ref().map(MatchedPath::as_str);
+        let method = known(&begun.method);
+        let counts = self.requests.of(path, method);
+        let duration_us = self.clock.micros().saturating_sub(begun.started_us);
+        let status = response.status();
+        counts.count(status.as_u16(), duration_us as f64 / 1e6);
+        let is_change = response.extensions_mut().remove::<Change>().is_some();
+        let line = Line {
+            id,
+            method,
+            api: counts.api(),
+            route: path.unwrap_or(UNMATCHED),
+            status: status.as_u16(),
+            duration_us,
+        };
+        if is_change || status.is_server_error() {
+            line.info(|| self.addresses.shown(begun.client));
+        } else {
+            line.debug(|| self.addresses.shown(begun.client));
+        }
+        response
+    }
+
     fn id(&self, headers: &HeaderMap) -> RequestId {
         let given = headers
             .get(&ID_HEADER)
@@ -129,16 +173,6 @@ impl RequestLog {
     }
 }
 
-/// Gives every request its [`RequestId`], counts it, writes its line, and logs the [`Fault`] its
-/// answer carries as an error. Put it inside
-/// [`with_client_context`](crate::client_ip::with_client_context) and outside the layers whose
-/// answers it shall see.
-///
-/// The duration ends when the answer's head is ready; a streamed body comes after it.
-pub fn with_request_log(router: Router, log: Arc<RequestLog>) -> Router {
-    router.layer(from_fn_with_state(log, observe))
-}
-
 /// The network of an address, as it may be logged: the first 24 bits of IPv4, 48 of IPv6.
 #[must_use]
 pub fn truncated(address: IpAddr) -> String {
@@ -148,43 +182,13 @@ pub fn truncated(address: IpAddr) -> String {
     }
 }
 
-async fn observe(State(log): State<Arc<RequestLog>>, mut request: Request, next: Next) -> Response {
-    let started_us = log.clock.micros();
-    let id = log.id(request.headers());
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let client = request.extensions().get::<ClientContext>().copied();
-    request.extensions_mut().insert(id.clone());
-
-    let mut response = next.run(request).await;
-
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(ID_HEADER, value);
-    }
-    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        tracing::error!(req_id = %id, error = %fault, "request failed: {fault}");
-    }
-    let path = route.as_ref().map(MatchedPath::as_str);
-    let method = known(&method);
-    let counts = log.requests.of(path, method);
-    let duration_us = log.clock.micros().saturating_sub(started_us);
-    let status = response.status();
-    counts.count(status.as_u16(), duration_us as f64 / 1e6);
-    let is_change = response.extensions_mut().remove::<Change>().is_some();
-    let line = Line {
-        id: &id,
-        method,
-        api: counts.api(),
-        route: path.unwrap_or(UNMATCHED),
-        status: status.as_u16(),
-        duration_us,
-    };
-    if is_change || status.is_server_error() {
-        line.info(|| log.addresses.shown(client));
-    } else {
-        line.debug(|| log.addresses.shown(client));
-    }
-    response
+/// What the log knows of a request that is being answered.
+pub(crate) struct Begun {
+    started_us: u64,
+    id: RequestId,
+    method: Method,
+    route: Option<MatchedPath>,
+    client: Option<ClientContext>,
 }
 
 /// A request's line. The client is asked for only if the line is written.

@@ -57,7 +57,10 @@ struct State {
 /// What readers came across, each claim once.
 #[derive(Default)]
 struct Waiting {
-    order: VecDeque<Wanted>,
+    /// Those that could not be begun when they were looked at.
+    put_off: VecDeque<Wanted>,
+    /// Those that nobody has looked at yet.
+    fresh: VecDeque<Wanted>,
     held: HashSet<ClaimKey>,
 }
 
@@ -96,13 +99,19 @@ impl Waiting {
         if !self.held.insert(wanted.which) {
             return false;
         }
-        if self.order.len() >= CHECKS_WAITING_MAX
-            && let Some(oldest) = self.order.pop_front()
+        if self.held.len() > CHECKS_WAITING_MAX
+            && let Some(oldest) = self.pop()
         {
             self.held.remove(&oldest.which);
         }
-        self.order.push_back(wanted);
+        self.fresh.push_back(wanted);
         true
+    }
+
+    /// Takes the one that waits longest.
+    fn pop(&mut self) -> Option<Wanted> {
+        let put_off = self.put_off.pop_front();
+        put_off.or_else(|| self.fresh.pop_front())
     }
 }
 
@@ -177,17 +186,21 @@ pub(crate) async fn tick(engine: &Engine) -> Result<(), Internal> {
         engine,
         checks: Vec::new(),
     };
+    running.begin_put_off();
     loop {
-        running.begin_read();
+        running.begin_fresh();
         running.begin_due().await?;
         if running.checks.is_empty() {
             return Ok(());
         }
         let look_at = engine.checks().lock().look.at;
         tokio::select! {
-            () = running.ended() => running.look_again(),
+            () = running.ended() => {
+                running.look_again();
+                running.begin_put_off();
+            }
             () = engine.checks().wake.notified() => {}
-            () = timer.sleep(look_at.saturating_sub(timer.monotonic())) => {}
+            () = timer.sleep(look_at.saturating_sub(timer.monotonic())) => running.begin_put_off(),
         }
     }
 }
@@ -197,22 +210,32 @@ impl<'e> Running<'e> {
         self.checks.len() < CHECKS_MAX
     }
 
-    /// Begins those that wait and may be asked now.
-    fn begin_read(&mut self) {
+    /// Begins what readers came across since the last time, as far as it may be asked now; the rest is
+    /// put off until a check has ended or some time has passed, so that one more to wait costs no look
+    /// at all others.
+    fn begin_fresh(&mut self) {
+        let count = self.engine.checks().lock().waiting.fresh.len();
+        self.begin_waiting(count, |waiting| waiting.fresh.pop_front());
+    }
+
+    /// Begins what was put off and may be asked now.
+    fn begin_put_off(&mut self) {
+        let count = self.engine.checks().lock().waiting.put_off.len();
+        self.begin_waiting(count, |waiting| waiting.put_off.pop_front());
+    }
+
+    fn begin_waiting(&mut self, count: usize, next: fn(&mut Waiting) -> Option<Wanted>) {
         let checks = self.engine.checks();
-        let count = checks.lock().waiting.order.len();
         for _ in 0..count {
             if !self.has_room() {
                 return;
             }
-            let next = checks.lock().waiting.order.pop_front();
-            let Some(wanted) = next else {
-                return;
-            };
+            let wanted = next(&mut checks.lock().waiting);
+            let Some(wanted) = wanted else { return };
             if self.begin(&wanted) {
                 checks.lock().waiting.held.remove(&wanted.which);
             } else {
-                checks.lock().waiting.order.push_back(wanted);
+                checks.lock().waiting.put_off.push_back(wanted);
             }
         }
     }
@@ -389,10 +412,15 @@ mod tests {
             assert!(!waiting.push(wanted(number)), "each once");
         }
         assert!(waiting.push(wanted(CHECKS_WAITING_MAX)));
-        assert_eq!(waiting.order.len(), CHECKS_WAITING_MAX);
+        assert_eq!(waiting.fresh.len(), CHECKS_WAITING_MAX);
         assert_eq!(waiting.held.len(), CHECKS_WAITING_MAX);
-        assert!(waiting.order.front().unwrap().which == wanted(1).which);
+        assert!(waiting.fresh.front().unwrap().which == wanted(1).which);
         assert!(waiting.push(wanted(0)), "it may come again");
+        let second = waiting.fresh.pop_front().unwrap();
+        waiting.put_off.push_back(second.clone());
+        assert!(waiting.push(wanted(CHECKS_WAITING_MAX + 1)));
+        assert!(waiting.put_off.is_empty() && !waiting.held.contains(&second.which));
+        assert_eq!(waiting.fresh.len(), CHECKS_WAITING_MAX);
     }
 
     #[test]

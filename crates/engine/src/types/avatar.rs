@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crypto::secp256k1::PublicKey;
+use data_encoding::HEXLOWER;
 
 use super::{Kid, hex};
 
@@ -64,9 +65,7 @@ impl From<PublicKey> for Avatar {
 /// `0x` and 66 lower-case digits: the form in every payload and every answer.
 impl fmt::Display for Avatar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("0x")?;
-        let mut bytes = self.as_bytes().iter();
-        bytes.try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "0x{}", HEXLOWER.encode_display(self.as_bytes()))
     }
 }
 
