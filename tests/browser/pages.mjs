@@ -11,6 +11,7 @@ import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import puppeteer from "puppeteer-core";
 
+import { Elsewhere, useAccounts } from "./accounts.mjs";
 import { WEIGHT_MAX, complaints, invalid, overflow, strangers, tab, violations } from "./look.mjs";
 import { Report } from "./report.mjs";
 import { Server, toxId } from "./server.mjs";
@@ -317,20 +318,27 @@ async function controls(browser, server) {
 async function main() {
   if (SHOTS) await mkdir(SHOTS, { recursive: true });
   const server = await Server.start(BINARY, ["limits.enabled=false"]);
+  const elsewhere = await Elsewhere.start(BINARY);
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
   });
   try {
+    // Some of the claims grow old meanwhile.
+    await report.run("claims of accounts", () => elsewhere.populate(report));
     await report.run("records", () => populate(server));
     await report.run("forms without JavaScript", () => useForms(browser, server));
+    await report.run("accounts without JavaScript", () => useAccounts(browser, elsewhere, report));
     await report.run("a forged form", () => forge(browser, server));
     await report.run("every page", () => walk(browser, server, PAGES));
+    await report.run("claims that aged", () => elsewhere.settle(report));
+    await report.run("every page of accounts", () => walk(browser, elsewhere.server, elsewhere.pages()));
     await report.run("barcodes", () => scan(browser, server));
     await report.run("limits", () => limits(browser));
     await report.run("controls", () => controls(browser, server));
   } finally {
     await browser.close();
+    await elsewhere.stop();
     await server.stop();
   }
   process.exitCode = report.close();

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use engine::claims::ClaimError;
 use engine::error::Internal;
 use engine::log::LogError;
 use engine::names::NameError;
@@ -50,6 +51,8 @@ pub(crate) enum Refusal {
     EditAction,
     /// The public list is empty from here on.
     NobodyListed,
+    /// A key that has signed nothing here, or what is no key.
+    UnknownAvatar,
     /// The engine refused.
     Name(NameError),
 }
@@ -73,6 +76,27 @@ impl From<LogError> for Refusal {
             LogError::Absent | LogError::NoProof(_) => {
                 Internal::new("reading the proof of a page", error).into()
             }
+        }
+    }
+}
+
+impl From<ClaimError> for Refusal {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Internal(internal) => internal.into(),
+            ClaimError::Loading => NameError::Loading.into(),
+            ClaimError::Limited(limited) => NameError::Limited(limited).into(),
+            ClaimError::UnknownService(_)
+            | ClaimError::Malformed(_)
+            | ClaimError::Stale { .. }
+            | ClaimError::SignedOver(_)
+            | ClaimError::BadSignature
+            | ClaimError::UuidUsed(_)
+            | ClaimError::NotBound
+            | ClaimError::Refused(_)
+            | ClaimError::TooMany(_)
+            | ClaimError::AlreadyBound
+            | ClaimError::Unrestored(_) => Internal::new("reading claims for a page", error).into(),
         }
     }
 }
@@ -129,9 +153,10 @@ impl Refusal {
     /// 400 for what the visitor can mend, as the original; 404, 429 and 503 mean what they say.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::NobodyListed | Self::Name(NameError::Unknown) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound
+            | Self::NobodyListed
+            | Self::UnknownAvatar
+            | Self::Name(NameError::Unknown) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forged(_) => StatusCode::FORBIDDEN,
             Self::Name(NameError::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
@@ -165,7 +190,7 @@ impl Refusal {
                 "The directory is out of reach"
             }
             Self::Name(NameError::Internal(_)) => "Something broke on our side",
-            Self::NotFound | Self::Name(NameError::Unknown) => "Nothing here",
+            Self::NotFound | Self::UnknownAvatar | Self::Name(NameError::Unknown) => "Nothing here",
             Self::Page
             | Self::Query
             | Self::Body(_)
@@ -215,6 +240,11 @@ impl Refusal {
             Self::Bio => "The bio is too long: it may have 1372 characters.".to_owned(),
             Self::Box => "A box of the form has a value that it cannot have.".to_owned(),
             Self::EditAction => "Say what to do: edit_action is Update or Delete.".to_owned(),
+            Self::UnknownAvatar => {
+                "No avatar with this key was ever seen here. The key of an avatar is 0x \
+                                    and 66 digits, 0 to 9 and a to f."
+                    .to_owned()
+            }
             Self::NobodyListed => "Nobody is on this page of the list. People appear here when \
                                    they choose to be listed."
                 .to_owned(),
@@ -233,9 +263,12 @@ impl Refusal {
             | Self::EditAction => Some(-3), // ERROR_BAD_PAYLOAD
             Self::Page => Some(-27),    // ERROR_INVALID_CHAR, as the API answers
             Self::Name(error) => Some(name_code(error)),
-            Self::NotFound | Self::NobodyListed | Self::Method | Self::Query | Self::Forged(_) => {
-                None
-            }
+            Self::NotFound
+            | Self::NobodyListed
+            | Self::UnknownAvatar
+            | Self::Method
+            | Self::Query
+            | Self::Forged(_) => None,
         }
     }
 
@@ -259,6 +292,7 @@ impl Refusal {
             | Self::Forged(_)
             | Self::EditAction
             | Self::NobodyListed
+            | Self::UnknownAvatar
             | Self::Name(_) => None,
         }
     }

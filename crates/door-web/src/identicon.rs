@@ -13,7 +13,12 @@ const HUES: u64 = 8;
 /// beside it do not. Same key, same picture, whatever the nospam. Hardly more than 17 bits, so it
 /// shows a change and proves nothing.
 pub(crate) fn svg(tox_id: &ToxId) -> String {
-    let bits = mixed(&tox_id.key().0);
+    of(&tox_id.key().0)
+}
+
+/// The same for any key.
+pub(crate) fn of(key: &[u8]) -> String {
+    let bits = mixed(key);
     let hue = (bits >> 15) % HUES;
     let mut path = String::new();
     for (row, line) in cells(bits).iter().enumerate() {
@@ -47,7 +52,7 @@ fn cells(bits: u64) -> [[bool; CELLS]; CELLS] {
 
 /// Every bit of the key in every bit of the result: FNV-1a and the last steps of MurmurHash3. Not a
 /// cryptographic hash, and none is needed here.
-fn mixed(key: &[u8; 32]) -> u64 {
+fn mixed(key: &[u8]) -> u64 {
     let sum = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

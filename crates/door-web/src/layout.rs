@@ -18,6 +18,8 @@ pub(crate) struct Frame {
     /// The home domain.
     pub(crate) domain: String,
     pub(crate) has_people: bool,
+    /// Whether claims of accounts elsewhere are checked here.
+    pub(crate) has_accounts: bool,
     pub(crate) contact: Option<Contact>,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) style: String,
@@ -60,6 +62,7 @@ impl Frame {
             site: settings.title.clone().unwrap_or_else(|| domain.clone()),
             domain,
             has_people: settings.has_people,
+            has_accounts: !state.engine.claims().services().is_empty(),
             contact: settings.contact.as_deref().map(Contact::of),
             checkpoint: Checkpoint::newest(state),
             style: format!("/static/style.css?{}", STYLE.query()),

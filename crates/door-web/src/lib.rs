@@ -1,5 +1,5 @@
-//! The pages of the directory, for people with a browser: search, profiles, the public list, and the
-//! forms that add and edit a record. One layout and one policy for whatever door a record came
+//! The pages of the directory, for people with a browser: search, profiles, avatars, the public list, and
+//! the forms that add and edit a record. One layout and one policy for whatever door a record came
 //! through.
 //!
 //! Pages are rendered here and need no script. The door parses, calls verbs of the engine and fills
@@ -11,8 +11,10 @@
 //! - `layout`: what every page shows around its own part
 //! - `done`: what a form has just done, for the page it leads to
 //! - `error`: refusals, as pages
+//! - `claims`, `services`: accounts elsewhere, and where a browser finds them
 //! - `words`, `identicon`, `qr`: small pictures and phrases
 
+mod claims;
 mod done;
 mod error;
 mod identicon;
@@ -20,6 +22,7 @@ mod layout;
 mod pages;
 mod posted;
 mod qr;
+mod services;
 mod visit;
 mod words;
 
@@ -80,6 +83,7 @@ httpkit::routes! { State;
     get  ["/"]                    => pages::home::handle;
     get  ["/search"]              => pages::search::handle;
     get  ["/u/{name}"]            => pages::profile::handle;
+    get  ["/avatars/{key}"]       => pages::avatar::handle;
     get  ["/u", "/u/"]            => pages::home::moved;
     get  ["/friends/{page}"]      => pages::people::handle;
     get  ["/friends", "/friends/"] => pages::people::moved;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::types::Avatar;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What a segment of a path or a value of a query must escape: all but the unreserved characters.
@@ -18,6 +19,23 @@ pub(crate) fn escaped(text: &str) -> String {
         return text.replace('.', "%2E");
     }
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// The page of an avatar.
+pub(crate) fn avatar_path(avatar: &Avatar) -> String {
+    format!("/avatars/{avatar}")
+}
+
+/// Text of a key or a signature by its first eight and last six characters, or whole when it is short.
+pub(crate) fn shortened(text: &str) -> String {
+    let head: String = text.chars().take(8).collect();
+    let rest: Vec<char> = text.chars().skip(8).collect();
+    match rest.len().checked_sub(6).and_then(|from| rest.get(from..)) {
+        Some(tail) if rest.len() > 7 => {
+            format!("{head}\u{2026}{}", tail.iter().collect::<String>())
+        }
+        Some(_) | None => text.to_owned(),
+    }
 }
 
 /// A name without the home domain behind it, if that is there, in capitals or not.
@@ -87,7 +105,7 @@ pub(crate) fn grouped(number: u64) -> String {
 /// ones always hold.
 pub(crate) fn verify_command(name: &str, origin: Option<&str>) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let url = plain(origin).map_or_else(String::new, |origin| format!(" --url {origin}"));
+    let url = at(origin);
     let name = if name.chars().all(is_plain) {
         name.to_owned()
     } else {
@@ -106,6 +124,21 @@ pub(crate) fn audit_command(origin: Option<&str>) -> String {
         || "sealbook log verify".to_owned(),
         |origin| format!("sealbook log verify {origin}"),
     )
+}
+
+/// The command that reads an avatar's chain and checks all of it.
+pub(crate) fn chain_command(avatar: &Avatar, origin: Option<&str>) -> String {
+    format!("sealbook chain {avatar} --verify{}", at(origin))
+}
+
+/// The command that begins the proof of an account at a service.
+pub(crate) fn prove_command(service: &str, origin: Option<&str>) -> String {
+    format!("sealbook prove start {service} YOUR-NAME{}", at(origin))
+}
+
+/// The flag that names a server.
+fn at(origin: Option<&str>) -> String {
+    plain(origin).map_or_else(String::new, |origin| format!(" --url {origin}"))
 }
 
 /// The address, unless a stranger's `Host` header made it unfit for a command.
@@ -214,5 +247,25 @@ mod tests {
             "sealbook log verify https://names.example"
         );
         assert_eq!(audit_command(None), "sealbook log verify");
+        assert_eq!(
+            prove_command("github", url),
+            "sealbook prove start github YOUR-NAME --url https://names.example:8443"
+        );
+        assert_eq!(
+            prove_command("dns", Some("https://`x`")),
+            "sealbook prove start dns YOUR-NAME"
+        );
+    }
+
+    #[test]
+    fn long_texts_are_shown_by_their_ends() {
+        for (text, expected) in [
+            ("", ""),
+            ("0123456789abcde", "0123456789abcde"),
+            ("0123456789abcdef", "01234567\u{2026}abcdef"),
+            ("\u{e9}\u{e9}", "\u{e9}\u{e9}"),
+        ] {
+            assert_eq!(shortened(text), expected);
+        }
     }
 }

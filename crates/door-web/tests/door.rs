@@ -10,7 +10,7 @@ use http::Request;
 use httpkit::client_ip::{ClientPolicy, ConnectInfo, TrustedProxies, with_client_context};
 use httpkit::clock::Clock;
 use httpkit::csrf::Csrf;
-use testkit::{Exchange, World, exchange};
+use testkit::{Exchange, FakeService, World, exchange};
 
 /// The token of a browser that has one.
 pub(crate) const TOKEN: &str = "07070707070707070707070707070707";
@@ -55,6 +55,16 @@ impl Door {
         let policy = ClientPolicy::new(trusted, false, &Clock::new(|| 0));
         let router = with_client_context(router, Arc::new(policy));
         Self { world, router }
+    }
+
+    /// Over a new directory that checks claims of twitter, without limits.
+    pub(crate) async fn checking() -> (Self, Arc<FakeService>) {
+        let twitter = FakeService::new("twitter");
+        let mut engine = testkit::default_settings();
+        engine.limits_enabled = false;
+        engine.merge_delay = Duration::ZERO;
+        let world = World::checking(std::slice::from_ref(&twitter), engine).await;
+        (Self::over(world, settings()), twitter)
     }
 
     /// A directory with alice, whose key sealed her record, and bob, who filled in a form and is

@@ -258,6 +258,9 @@ pub const PARCEL_BYTES_MAX: usize = 512 << 10;
 pub const CHECK_LEASE: Duration = Duration::from_secs(60);
 /// Background checks under way at once in one process.
 pub const CHECKS_MAX: usize = 16;
+/// How long a check that is due may take to be made before the claim is shown as unchecked, or the time
+/// between two checks if that is less: at 20 checks a minute of one upstream, 1,200 are made by then.
+pub const CHECK_GRACE: Duration = Duration::from_secs(3600);
 /// Claims that readers came across and that wait for a check. Beyond, the one that waits longest gives
 /// way: it waits until it is due, or read again.
 pub const CHECKS_WAITING_MAX: usize = 1024;

@@ -61,6 +61,7 @@ pub struct FakeService {
     name: &'static str,
     posts: Mutex<HashMap<String, (String, String)>>,
     is_away: Mutex<bool>,
+    objection: Mutex<Option<String>>,
 }
 
 impl FakeService {
@@ -71,6 +72,7 @@ impl FakeService {
             name,
             posts: Mutex::default(),
             is_away: Mutex::new(false),
+            objection: Mutex::default(),
         })
     }
 
@@ -88,6 +90,11 @@ impl FakeService {
     /// From now on it answers, or does not.
     pub fn set_away(&self, is_away: bool) {
         *lock(&self.is_away) = is_away;
+    }
+
+    /// From now on it says of every post that somebody else wrote it, in these words.
+    pub fn object(&self, words: &str) {
+        *lock(&self.objection) = Some(words.to_owned());
     }
 
     fn check_wallet(claim: &Claimed<'_>) -> Result<Found, Refusal> {
@@ -198,6 +205,9 @@ impl ClaimChecker for FakeService {
         }
         if self.name == "ethereum" {
             return Self::check_wallet(claim);
+        }
+        if let Some(words) = lock(&self.objection).clone() {
+            return Err(Refusal::new(Failure::WrongAuthor, words));
         }
         let location = claim.location.unwrap_or_default();
         let post = lock(&self.posts).get(location).cloned();

@@ -1,6 +1,7 @@
 //! The pages, one file each.
 
 pub(crate) mod add;
+pub(crate) mod avatar;
 pub(crate) mod barcode;
 pub(crate) mod edit;
 pub(crate) mod files;

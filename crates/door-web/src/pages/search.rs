@@ -1,4 +1,6 @@
-//! Search results.
+//! Search results: names of this directory, and accounts elsewhere that avatars claim.
+
+mod accounts;
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
@@ -16,13 +18,18 @@ use crate::identicon;
 use crate::layout::{Frame, render};
 use crate::visit::Visit;
 use crate::words::{escaped, without_home};
+use accounts::{Accounts, Sought};
 
 #[derive(Deserialize)]
 pub(crate) struct Parameters {
     #[serde(default)]
     q: String,
+    /// Of names, from 0.
     #[serde(default)]
     page: String,
+    /// Of accounts, from 1.
+    #[serde(default)]
+    accounts: String,
 }
 
 #[derive(Template)]
@@ -30,6 +37,14 @@ pub(crate) struct Parameters {
 struct SearchPage<'a> {
     frame: Frame,
     q: &'a str,
+    /// `None` where the question cannot be about a name, or another page of accounts is shown.
+    names: Option<Names>,
+    /// `None` where another page of names is shown.
+    accounts: Option<Accounts>,
+}
+
+/// What is found of names.
+struct Names {
     /// The record of exactly this name.
     exact: Option<Row>,
     rows: Vec<Row>,
@@ -76,13 +91,60 @@ pub(crate) async fn handle(
 
 async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refusal> {
     let q = parameters.q.trim();
-    let number: u64 = match parameters.page.as_str() {
-        "" => 0,
-        digits => digits.parse().map_err(|_| Refusal::Page)?,
-    };
+    let number = number(&parameters.page)?;
+    let accounts_number = number_from_1(&parameters.accounts)?;
     if q.is_empty() {
         return Ok(Redirect::to("/").into_response());
     }
+    let sought = Sought::parse(q);
+    let names = match sought.may_be_name() && accounts_number == 1 {
+        true => Some(names(state, q, number).await?),
+        false => None,
+    };
+    let accounts = match names.is_some() && number > 0 {
+        true => None,
+        false => Some(Accounts::find(state, q, &sought, accounts_number).await?),
+    };
+    let page = SearchPage {
+        frame: Frame::new(state, format!("Search for {q}"))
+            .unindexed()
+            .without_search(),
+        q,
+        names,
+        accounts,
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+impl SearchPage<'_> {
+    /// Whether there is a name on the page, or a server that may know it.
+    fn has_names(&self) -> bool {
+        let is_any = |names: &Names| {
+            names.elsewhere.is_some() || names.exact.is_some() || !names.rows.is_empty()
+        };
+        self.names.as_ref().is_some_and(is_any)
+    }
+
+    /// Whether there is an account on the page.
+    fn has_accounts(&self) -> bool {
+        self.accounts.as_ref().is_some_and(Accounts::has_any)
+    }
+}
+
+/// The number of a page of results, from 0.
+fn number(digits: &str) -> Result<u64, Refusal> {
+    match digits {
+        "" => Ok(0),
+        digits => digits.parse().map_err(|_| Refusal::Page),
+    }
+}
+
+/// The same, from 1; 0 is the first page too.
+pub(super) fn number_from_1(digits: &str) -> Result<u64, Refusal> {
+    number(digits).map(|number| number.max(1))
+}
+
+async fn names(state: &State, q: &str, number: u64) -> Result<Names, Refusal> {
     let (name, elsewhere) = split(state, q);
     let (exact, found) = if elsewhere.is_some() {
         (None, Vec::new())
@@ -92,11 +154,7 @@ async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refu
     };
     let is_full = found.len() >= SEARCH_PAGE_ROWS;
     let link = |page: u64| format!("/search?q={}&page={page}", escaped(q));
-    let page = SearchPage {
-        frame: Frame::new(state, format!("Search for {q}"))
-            .unindexed()
-            .without_search(),
-        q,
+    Ok(Names {
         rows: found
             .iter()
             .filter(|found| exact.as_ref().is_none_or(|it| it.name != found.name))
@@ -112,8 +170,7 @@ async fn search(state: &State, parameters: &Parameters) -> Result<Response, Refu
             .map(|page| link(page.min(SEARCH_PAGES_MAX - 1))),
         next: (is_full && number < SEARCH_PAGES_MAX - 1).then(|| link(number.saturating_add(1))),
         number: number.saturating_add(1),
-    };
-    Ok(render(StatusCode::OK, &page))
+    })
 }
 
 /// The part of an address that is looked for here, and where to ask if that is not here.

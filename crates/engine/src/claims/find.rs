@@ -14,7 +14,7 @@ use super::row::{label_of, name_hash};
 use super::{AvatarView, ClaimError, ClaimView, Claims, NEXTID, Order, Page, Query, Sort};
 
 /// Rows of avatars that were read.
-type Rows = HashMap<Label, AvatarRow>;
+pub(super) type Rows = HashMap<Label, AvatarRow>;
 
 impl Claims<'_> {
     /// The avatars that claim accounts, with all their claims. An overdue claim that is shown is
@@ -60,7 +60,9 @@ impl Claims<'_> {
             per: paging.per,
             current: paging.current,
             next: paging.next(hits.total),
-            avatars: self.shown(&hits.labels, rows, query).await?,
+            avatars: self
+                .shown(&hits.labels, rows, (query.sort, query.order))
+                .await?,
         })
     }
 
@@ -152,11 +154,11 @@ impl Claims<'_> {
     }
 
     /// The avatars of a page in their order.
-    async fn shown(
+    pub(super) async fn shown(
         &self,
         labels: &[Label],
         mut rows: Rows,
-        query: &Query,
+        (sort, order): (Sort, Order),
     ) -> Result<Vec<AvatarView>, ClaimError> {
         rows.retain(|label, _| labels.contains(label));
         let aliases = self.aliases(&rows).await?;
@@ -166,7 +168,7 @@ impl Claims<'_> {
             for claim in &row.claims {
                 self.note_overdue(*label, claim);
             }
-            let claims = sorted(&row.claims, query.sort, query.order).into_iter();
+            let claims = sorted(&row.claims, sort, order).into_iter();
             avatars.push(AvatarView {
                 avatar: row.avatar_at(self.0, *label)?,
                 aliases: aliases.get(label).cloned().unwrap_or_default(),
@@ -180,7 +182,7 @@ impl Claims<'_> {
 }
 
 /// The claims of an avatar in an order.
-fn sorted(claims: &[ClaimEntry], sort: Sort, order: Order) -> Vec<&ClaimEntry> {
+pub(super) fn sorted(claims: &[ClaimEntry], sort: Sort, order: Order) -> Vec<&ClaimEntry> {
     let mut sorted: Vec<&ClaimEntry> = claims.iter().collect();
     sorted.sort_by_cached_key(|claim| {
         let (time, name) = match sort {

@@ -11,6 +11,7 @@ mod apply;
 pub(crate) mod archive;
 mod chain;
 mod check;
+mod describe;
 pub(crate) mod doubt;
 pub(crate) mod drafts;
 mod find;
@@ -39,7 +40,10 @@ use crate::types::{Avatar, ClaimAction, Uuid};
 pub use crate::dialects::nextid::Restoring;
 pub use crate::types::Caller;
 pub use subkeys::{Subkey, SubkeyDraft, SubkeyPosting};
-pub use views::{AvatarView, ChainLink, ChainPage, Change, ClaimView, Order, Page, Query, Sort};
+pub use views::{
+    AvatarView, ChainLink, ChainPage, Change, ClaimView, Described, Order, Page, Query, Sort,
+    Standing,
+};
 
 /// The service whose accounts are avatars: a claim of it joins two avatars.
 const NEXTID: &str = "nextid";

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::Settings;
 use crate::limits::{
-    DUE_LOOK_PERIOD, PAGE_DOUBTED, REASON_CHARS_MAX, RECHECK_BACKOFF, RECHECK_DOUBLINGS_MAX,
+    CHECK_GRACE, DUE_LOOK_PERIOD, PAGE_DOUBTED, REASON_CHARS_MAX, RECHECK_BACKOFF,
+    RECHECK_DOUBLINGS_MAX,
 };
 use crate::ports::checker::{Failure, Refusal};
 use crate::tables::ClaimEntry;
@@ -133,6 +134,16 @@ fn settle(claim: &mut ClaimEntry, now: UnixMillis, next: u64) {
 /// Whether the last definite answer is so old that whoever reads the claim starts a check.
 pub(super) fn is_overdue(claim: &ClaimEntry, now: UnixMillis, recheck_after: Duration) -> bool {
     now > UnixMillis(claim.checked_at_ms).plus(recheck_after) && now.0 >= claim.checking_until_ms
+}
+
+/// Whether the last definite answer is older than those that are checked in time ever are.
+pub(super) fn is_unchecked(
+    checked_at: UnixMillis,
+    now: UnixMillis,
+    recheck_after: Duration,
+) -> bool {
+    let grace = CHECK_GRACE.min(recheck_after);
+    now > checked_at.plus(recheck_after.saturating_add(grace))
 }
 
 /// A reason of bounded length.

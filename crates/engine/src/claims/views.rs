@@ -1,7 +1,9 @@
 //! What readers of claims are shown, and what they may ask for.
 
 use crate::log::Opening;
-use crate::types::{Avatar, ClaimAction, UnixMillis, Uuid};
+use crate::types::{Avatar, ClaimAction, UnixMillis, Uuid, fold};
+
+use super::NEXTID;
 
 /// What to find.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,28 @@ pub struct Query {
     pub sort: Sort,
     /// In which direction.
     pub order: Order,
+}
+
+impl Query {
+    /// Whether a claim of an avatar that was found is one of those it was found for. Of avatars that were
+    /// asked for by their keys all claims are.
+    #[must_use]
+    pub fn is_met_by(&self, claim: &ClaimView) -> bool {
+        let of_service = |service| service == claim.service;
+        if self.service.as_deref() == Some(NEXTID) {
+            return true;
+        }
+        let names = [fold(&claim.identity), fold(&claim.alt_id)];
+        let mut sought = self.identities.iter().map(|name| fold(name));
+        self.service.as_deref().is_none_or(of_service)
+            && sought.any(|sought| {
+                let is_one = |name: &String| match self.exact {
+                    true => *name == sought,
+                    false => name.contains(&sought),
+                };
+                !sought.is_empty() && names.iter().any(is_one)
+            })
+    }
 }
 
 /// What matches are sorted by. Equal ones are sorted by when the claim was made.
@@ -85,6 +109,27 @@ pub struct AvatarView {
     pub activated_at: i64,
     /// All its claims, in the order that was asked for.
     pub claims: Vec<ClaimView>,
+}
+
+/// All there is to show of one avatar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The avatar and its claims, the newest first.
+    pub view: AvatarView,
+    /// Where the post of each of these claims is, in their order; empty where none is needed, and where
+    /// the link was erased.
+    pub locations: Vec<String>,
+}
+
+/// What a reader is to make of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The last check found it true, not long ago.
+    Holds,
+    /// The last check found it not to be true, not long ago.
+    Contradicted,
+    /// It could not be checked lately: what the last check found may not be so any more.
+    Unchecked,
 }
 
 /// A claim.

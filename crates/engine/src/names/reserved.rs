@@ -3,7 +3,7 @@
 use crate::types::Name;
 
 /// First path segments of every door, and words people trust. Sorted.
-const RESERVED: [&str; 41] = [
+const RESERVED: [&str; 42] = [
     "_",
     ".well-known",
     "a",
@@ -13,6 +13,7 @@ const RESERVED: [&str; 41] = [
     "administrator",
     "ap",
     "api",
+    "avatars",
     "barcode",
     "edit_ui",
     "favicon.ico",

@@ -173,6 +173,11 @@ async fn reads_cost_what_is_documented() {
     assert_eq!(store.take(), count(2, 0, 0, 0), "chain");
     claims.changes(0, 100).await.unwrap();
     assert_eq!(store.take(), count(2, 1, 0, 0), "changes");
+    claims.describe(&alice.avatar()).await.unwrap().unwrap();
+    assert_eq!(store.take(), count(2, 0, 0, 0), "one avatar");
+    let nobody = Persona::new(99).avatar();
+    assert_eq!(claims.describe(&nobody).await.unwrap(), None);
+    assert_eq!(store.take(), count(1, 0, 0, 0), "one that was never seen");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod archiving;
 mod costs;
+mod describing;
 mod due;
 mod feed;
 mod finding;

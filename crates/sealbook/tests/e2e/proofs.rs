@@ -399,6 +399,95 @@ fn go_through_all_services(world: &World) {
     }
 }
 
+/// What a browser shows of claims, at one server and at two that take turns.
+fn look_at_pages(world: &World) {
+    let key = avatar(1);
+    let own = key.avatar().to_string();
+    let wallet = wallet("ethereum").0;
+    for account in [("github", "alice"), ("ethereum", &wallet)] {
+        claim(world, &key, account);
+    }
+    let page = |path: &str| {
+        let turn = world.turn.get();
+        world.turn.set((turn + 1) % world.servers.len());
+        world.servers[turn].get(path)
+    };
+    let link = format!("href=\"/avatars/{own}\"");
+    // A part of a name is looked for in memory, which may be a second behind the other server.
+    for q in ["alice", "GitHub/alice", "lic", &wallet, &own, &own[2..]] {
+        wait_until("the account is found", PATIENCE, || {
+            let (status, text) = page(&format!("/search?q={q}"));
+            assert_eq!(status, 200, "{q}: {text}");
+            text.contains(&link) && text.contains("mark holds")
+        });
+    }
+    assert!(!page("/search?q=dns:alice").1.contains(&link));
+    for _ in 0..2 {
+        let (status, text) = page(&format!("/avatars/{own}"));
+        assert_eq!(status, 200, "{text}");
+        for shown in [
+            "https://github.com/alice\"",
+            "https://gist.github.com/abc\"",
+            &wallet,
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert_eq!(text.matches("mark holds").count(), 2, "{text}");
+        let home = page("/").1;
+        let (_, healthz) = world.get("/healthz");
+        for platform in healthz["platforms"].as_array().unwrap() {
+            let shown = format!("<code>{}</code>", platform.as_str().unwrap());
+            assert!(home.contains(&shown), "{shown}: {home}");
+        }
+    }
+    assert_eq!(page(&format!("/avatars/{}", &own[2..])).0, 308);
+    assert_eq!(page(&format!("/avatars/{}", avatar(2).avatar())).0, 404);
+    give_up(world, &key, ("github", "alice"));
+    let (status, text) = page(&format!("/avatars/{own}"));
+    assert_eq!(status, 200);
+    assert!(
+        text.contains("gives up") && text.contains("3 links"),
+        "{text}"
+    );
+}
+
+#[test]
+fn pages_show_claims() {
+    look_at_pages(&World::new());
+}
+
+#[test]
+fn pages_show_claims_at_two_servers() {
+    look_at_pages(&World::shared());
+}
+
+#[test]
+fn without_pages_there_are_none_of_avatars() {
+    let place = Place::new();
+    let server = place.serve(&["--set", "web.enabled=false"]);
+    let path = format!("/avatars/{}", avatar(1).avatar());
+    assert_eq!(server.get(&path), (404, "nothing here\n".to_owned()));
+}
+
+/// Nobody proves anything where no service is checked, and the pages do not speak of it.
+#[test]
+fn pages_of_a_server_that_checks_nothing_do_not_ask_for_proofs() {
+    let place = Place::new();
+    let all = "activitypub,dns,dotbit,ethereum,github,https,minds,nextid,solana,steam,telegram,\
+               tiktok,twitter";
+    let server = place.serve(&["--set", &format!("proofs.disabled={all}")]);
+    server.wait_ready();
+    assert!(server.get("/healthz").1.contains("\"platforms\":[]"));
+    let home = server.get("/").1;
+    assert!(
+        !home.contains("prove start") && !home.contains("github/alice"),
+        "{home}"
+    );
+    let found = server.get("/search?q=github/alice");
+    assert_eq!(found.0, 200);
+    assert!(found.1.contains("No account found"), "{}", found.1);
+}
+
 #[test]
 fn a_domain_is_one_account_however_it_is_written() {
     let (world, key) = (World::new(), avatar(1));
