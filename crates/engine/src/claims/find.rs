@@ -22,9 +22,10 @@ impl Claims<'_> {
     ///
     /// Names are looked for in memory, and what is shown of the matches is read: one round trip, and
     /// one for each step of aliases, 64 at most. The index is at most one second behind other
-    /// processes: where there are any, and while it is loading, a whole name is read from tables, and so
-    /// never stale: a scan for each account, one read of their avatars, and the aliases. An account
-    /// that more than 256 avatars have claimed is looked for in memory all the same.
+    /// processes: where there are any, while it is loading, and while it is not known what became of
+    /// some commit, a whole name is read from tables, and so never stale: a scan for each account, one
+    /// read of their avatars, and the aliases. An account that more than 256 avatars have claimed is
+    /// looked for in memory all the same.
     ///
     /// # Errors
     /// `Malformed` without any account or with too many, `Loading`, `Internal`.
@@ -111,7 +112,8 @@ impl Claims<'_> {
         window: &Window,
     ) -> Result<(Hits, Rows), ClaimError> {
         let index = self.0.claim_index();
-        let may_lag = self.0.is_shared() || !index.is_loaded();
+        let is_in_doubt = !self.0.claim_doubts().is_empty();
+        let may_lag = self.0.is_shared() || !index.is_loaded() || is_in_doubt;
         if may_lag
             && let Match::Accounts { exact: true, .. } = sought
             && let Some(labels) = self.claimants(names).await?

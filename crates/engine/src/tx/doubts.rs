@@ -81,7 +81,8 @@ impl<K: Ord + Clone> Doubts<K> {
         self.lock().until.retain(|_, until| *until > now);
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing to look up.
+    pub(crate) fn is_empty(&self) -> bool {
         let keys = self.lock();
         keys.until.is_empty() && keys.all_from.is_none()
     }

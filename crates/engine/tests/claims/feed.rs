@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::claims::{Change, ClaimError};
 use engine::merkle::entry::commit;
 use engine::moving::{Conversion, Order};
-use engine::ports::store::Store;
+use engine::ports::store::{Batch, Store};
 use engine::reconcile::Reconciler;
 use engine::types::{ClaimAction, UnixMillis};
 use proptest::prelude::*;
-use testkit::{MemoryStore, Mode, World, audit, faulty, memory};
+use testkit::{Call, Hooked, MemoryStore, Mode, Step, World, audit, faulty, memory};
 
 use crate::town::{Persona, SECOND, Town, With, cases, posting, settings};
 
@@ -220,6 +221,42 @@ async fn no_commit_that_fails_costs_or_doubles_a_number() {
             run_with_fault(nth, mode).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_whole_name_is_found_before_the_outcome_of_its_commit_is_known() {
+    let clock = World::start_clock();
+    let fails_at_claims = Arc::new(AtomicBool::new(false));
+    let is_deaf = Arc::new(AtomicBool::new(false));
+    let (armed, gone, deaf) = (fails_at_claims.clone(), is_deaf.clone(), is_deaf.clone());
+    let store = Hooked::over(Arc::new(memory(&clock)))
+        .after(move |call| {
+            let claims =
+                |batch: &Batch| batch.puts.iter().any(|(key, _)| key.first() == Some(&0x30));
+            let is_it = matches!(call, Call::Commit(batch) if claims(batch));
+            if !is_it || !armed.load(Ordering::Relaxed) {
+                return Step::Go;
+            }
+            gone.store(true, Ordering::Relaxed);
+            Step::Unavailable("the answer is lost".into())
+        })
+        .before(move |call| {
+            if call.is_read() && deaf.load(Ordering::Relaxed) {
+                return Step::Unavailable("nobody is there".into());
+            }
+            Step::Go
+        });
+    let mut town = Town::over(Arc::new(store), clock, settings());
+    town.join().await;
+    let posting = town.ready(&Persona::new(1), "dns", "a").await;
+    fails_at_claims.store(true, Ordering::Relaxed);
+    let refused = town.post(&posting).await.unwrap_err();
+    assert!(matches!(refused, ClaimError::Internal(_)), "{refused}");
+    is_deaf.store(false, Ordering::Relaxed);
+    let (claims, whole) = (town.engine().claims(), crate::town::query("a"));
+    assert_eq!(claims.find(&whole).await.unwrap().total, 1);
+    let part = whole.with(|query| query.exact = false);
+    assert_eq!(claims.find(&part).await.unwrap().total, 0, "not yet");
 }
 
 #[tokio::test]
