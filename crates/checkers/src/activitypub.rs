@@ -99,7 +99,13 @@ impl ClaimChecker for ActivityPub {
 
     async fn normalise(&self, identity: &str, _world: &CheckWorld<'_>) -> Result<String, Refusal> {
         let trimmed = identity.trim_matches('@');
-        account(trimmed).map(|_| trimmed.to_owned())
+        let Account { user, host } = account(trimmed)?;
+        // One host in Unicode and in ASCII is one account; capitals are of no account anyhow.
+        let (_, given) = trimmed.split_at(user.len());
+        Ok(match given.is_ascii() {
+            true => trimmed.to_owned(),
+            false => format!("{user}@{host}"),
+        })
     }
 
     fn upstream(&self, identity: &str) -> String {

@@ -190,8 +190,7 @@ impl Draft {
         let plain = |identity: &str| identity.trim_matches('@').to_lowercase();
         let is_account = plain(&payload.identity) == plain(wanted.identity)
             || Avatar::parse(wanted.identity).is_ok_and(|it| it.to_string() == payload.identity)
-            || (matches!(wanted.platform, "dns" | "https")
-                && ascii_domain(wanted.identity).as_ref() == Some(&payload.identity))
+            || in_ascii(wanted).is_some_and(|it| it == payload.identity.to_lowercase())
             || (wanted.platform == "steam" && payload.identity.parse::<u64>().is_ok());
         let persona = payload.persona.as_deref().map(Avatar::parse);
         payload.action == wanted.action
@@ -203,7 +202,19 @@ impl Draft {
     }
 }
 
-/// A domain as servers write it: in ASCII (UTS 46), without the dot of the root.
+/// The account as servers write it, where it is a domain or is at one; for the rest in lower case.
+fn in_ascii(wanted: &Wanted<'_>) -> Option<String> {
+    match wanted.platform {
+        "dns" | "https" => ascii_domain(wanted.identity),
+        "activitypub" => {
+            let (user, host) = wanted.identity.trim_matches('@').split_once('@')?;
+            Some(format!("{}@{}", user.to_lowercase(), ascii_domain(host)?))
+        }
+        _ => None,
+    }
+}
+
+/// A domain in ASCII (UTS 46), without the dot of the root.
 fn ascii_domain(text: &str) -> Option<String> {
     let url = Url::parse(&format!("https://{text}")).ok()?;
     let host = url.host_str()?;
@@ -403,6 +414,21 @@ mod tests {
         ] {
             let wanted = Wanted {
                 platform: "dns",
+                identity,
+                ..wanted
+            };
+            let draft = draft(&good.replace("alice", written));
+            assert_eq!(draft.is_of(&wanted), is_one, "{identity}");
+        }
+        let good = good.replace("dns", "activitypub");
+        for (identity, written, is_one) in [
+            ("@Alice@Bücher.Example", "Alice@xn--bcher-kva.example", true),
+            ("alice@bücher.example", "bob@xn--bcher-kva.example", false),
+            ("alice@bucher.example", "alice@xn--bcher-kva.example", false),
+            ("alice", "alice@xn--bcher-kva.example", false),
+        ] {
+            let wanted = Wanted {
+                platform: "activitypub",
                 identity,
                 ..wanted
             };

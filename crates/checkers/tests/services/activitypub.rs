@@ -229,6 +229,14 @@ async fn accounts_are_user_and_host() {
         normal("alice@social.example@").await.unwrap(),
         "alice@social.example"
     );
+    // A host is written one way; the rest stays as it is.
+    for (given, is) in [
+        ("Alice@Social.Example", "Alice@Social.Example"),
+        ("Alice@B\u{fc}cher.example", "Alice@xn--bcher-kva.example"),
+        ("\u{e4}lice@social.example", "\u{e4}lice@social.example"),
+    ] {
+        assert_eq!(normal(given).await.unwrap(), is);
+    }
     for name in NO_NAMES {
         assert_eq!(normal(name).await, None, "{name:?}");
     }
