@@ -44,6 +44,7 @@ fn uncompressed(avatar: &Avatar) -> String {
 async fn pages_of_two_avatars() {
     let (door, twitter) = Door::checking().await;
     door.register(1, "alice", 2, "hello").await;
+    door.world.sequence().await;
     claim(&door, 1, &twitter, "alice").await;
     claim(&door, 1, &twitter, "bob").await;
     give_up(&door, 1, &twitter, "bob").await;
